@@ -1,0 +1,46 @@
+// Package handler says what does the work of one attempt on one job: the
+// interface that each kind of handler fulfils. Each kind has a folder below.
+package handler
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"importerd/internal/job"
+)
+
+// Causes with which the context of an attempt is cancelled. After any of them
+// the handler is asked to end (SIGCONT, SIGTERM) and, when its grace is over,
+// killed.
+var (
+	ErrTimeout = errors.New("timed out")
+	ErrStop    = errors.New("the daemon stops")
+)
+
+// Handler runs attempts. Its methods may be called from several goroutines.
+type Handler interface {
+	// Run does one attempt and returns when the whole process tree that did it
+	// has ended, as far as it can be found. It never returns an error of its own:
+	// what went wrong is in the Exit. When ctx is done the attempt is asked to
+	// end; the Exit still tells truly how it ended, the caller judges.
+	Run(ctx context.Context, task Task) job.Exit
+}
+
+// Task is one attempt on one job.
+type Task struct {
+	Job     job.Record      // Attempt is the one to be made; Checkpoint is what an earlier one reported
+	Path    string          // absolute path of the file in processing/
+	Results string          // absolute path of an empty directory for results; empty: the spool wants none
+	Log     string          // absolute path of the job's log; created when the first byte of output comes
+	Lock    *os.File        // held by the attempt while it lives, inherited as descriptor 4; nil: none
+	Kill    <-chan struct{} // closed by the caller: kill at once, without any grace
+	Started func(pid int)   // called once when the process lives, with its pid, which is its process group too; nil: nobody asks
+	Report  func(Report)    // called with each report of the handler, never after Run has returned; nil: nobody asks
+}
+
+// Report is one line that a handler wrote on descriptor 3. One field is set.
+type Report struct {
+	Progress   *float64 // from 0 to 1
+	Checkpoint *string
+}

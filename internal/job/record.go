@@ -1,0 +1,48 @@
+package job
+
+import "time"
+
+// Record is all that is known of one job. Times are wall-clock times as shown
+// to people; waits are measured otherwise.
+type Record struct {
+	ID            ID
+	Spool         string // the spool's name
+	Name          string // the file's name as dropped
+	File          string // its name in the folder of its state; differs from Name where that was taken; empty: there is no file any more
+	State         State
+	Attempt       int // attempts used up or running, from 1; 0: none yet
+	Interruptions int // attempts ended by the daemon's stop or death
+	Size          int64
+	CreatedAt     time.Time
+	StartedAt     time.Time // of the last attempt; zero: none yet
+	FinishedAt    time.Time // zero: not ended
+	DueAt         time.Time // of a deferred job: not before this; zero: at once
+	Exit          *Exit     // how the last attempt ended; nil: none has
+	Error         string    // why the job is where it is, for people; empty where all is well
+	Results       string    // name of its directory in results/; empty: none
+	Checkpoint    string    // as the handler last reported
+	Changed       bool      // the handler changed the file's content
+}
+
+// Exit is how an attempt ended.
+type Exit struct {
+	Code       int           // exit code; -1: it did not exit by itself or was never started
+	Signal     string        // the signal it died of, as "SIGKILL"; empty: none
+	Err        error         // why it could not be started or looked after; nil: it was
+	RetryAfter time.Duration // wait that the handler asked for; zero: none
+	Took       time.Duration // from start to end, monotonic
+	Tail       []byte        // the last lines of its output, at most a few KiB
+}
+
+// Verdict is what an attempt's end means for its job.
+type Verdict string
+
+// The verdicts. All but Refused leave the attempt unused.
+const (
+	Succeeded   Verdict = "succeeded"   // to done/
+	Refused     Verdict = "refused"     // an attempt used; later again, or to failed/
+	Later       Verdict = "later"       // without using an attempt, as often as it takes
+	Rejected    Verdict = "rejected"    // the file is bad: to failed/ at once
+	Broken      Verdict = "broken"      // the handler cannot work at all
+	Interrupted Verdict = "interrupted" // the daemon ended it; due again at once
+)
