@@ -1,0 +1,166 @@
+// Package arch_test checks that the packages depend on each other as
+// ARCHITECTURE.md says, and that what is reserved for one place stays there.
+package arch_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "importerd/"
+
+// architecture is the map: each package and which of ours it may import. A new
+// package needs a line here and in ARCHITECTURE.md.
+//
+//nolint:gochecknoglobals // a table that nobody writes to
+var architecture = []struct{ name, imports string }{
+	{"cmd/importerd", "app, config, spool, job, systemd"},
+	{"app", "process, watch, spool, journal, handler, handler/command, drain, systemd, config, control, job"},
+	{"process", "handler, job"},
+	{"handler/command", "handler, job"},
+	{"handler", "job"},
+	{"watch", "job"},
+	{"spool", "job"},
+	{"journal", "job"},
+	{"control", "job"},
+	{"config", "nothing"},
+	{"drain", "nothing"},
+	{"systemd", "nothing"},
+	{"job", "nothing"},
+}
+
+// reserved are the selectors that may occur only below one directory.
+//
+//nolint:gochecknoglobals // a table that nobody writes to
+var reserved = []struct {
+	selector *regexp.Regexp
+	dir, why string
+}{
+	{
+		regexp.MustCompile(`\.(Rename|Link|Renameat2?|Linkat|Rename2|RenameNoReplace)$`), "internal/spool",
+		"a change of state is a rename: one package makes them all",
+	},
+	{
+		regexp.MustCompile(`^(os\.(Getenv|LookupEnv|Environ|Exit)|signal\..*|flag\..*|cobra\..*|pflag\..*)$`), "cmd",
+		"what the process was given, and how it ends, is the command's business",
+	},
+}
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+
+	for dir, files := range sources(t) {
+		name := strings.TrimPrefix(dir, "internal/")
+
+		i := slices.IndexFunc(architecture, func(p struct{ name, imports string }) bool { return p.name == name })
+		if i < 0 {
+			t.Errorf("package %s is not in the map: add it here and in ARCHITECTURE.md", name)
+			continue
+		}
+
+		allowed := strings.Split(architecture[i].imports, ", ")
+
+		for _, file := range files {
+			for _, spec := range file.Imports {
+				imported, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module)
+				imported = strings.TrimPrefix(imported, "internal/")
+
+				if ours && !slices.Contains(allowed, imported) {
+					t.Errorf("%s imports %s: it may import %s", name, imported, architecture[i].imports)
+				}
+			}
+		}
+	}
+}
+
+func TestReservedCalls(t *testing.T) {
+	t.Parallel()
+
+	for dir, files := range sources(t) {
+		for _, file := range files {
+			for n := range ast.Preorder(file) {
+				checkReserved(t, dir, n)
+			}
+		}
+	}
+}
+
+func checkReserved(t *testing.T, dir string, n ast.Node) {
+	t.Helper()
+
+	selector, ok := n.(*ast.SelectorExpr)
+	if !ok {
+		return
+	}
+
+	// Other things than an identifier before the dot (a call, a field) count as "x".
+	text := "x." + selector.Sel.Name
+	if x, ok := selector.X.(*ast.Ident); ok {
+		text = x.Name + "." + selector.Sel.Name
+	}
+
+	for _, r := range reserved {
+		if r.selector.MatchString(text) && dir != r.dir && !strings.HasPrefix(dir, r.dir+"/") {
+			t.Errorf("%s uses %s, which only %s may: %s", dir, text, r.dir, r.why)
+		}
+	}
+}
+
+func TestArchitecturePageShowsTheMap(t *testing.T) {
+	t.Parallel()
+
+	page, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	shown := regexp.MustCompile(`(?m)^(\S+) +→ (.+)$`).FindAllStringSubmatch(string(page), -1)
+	if len(shown) != len(architecture) {
+		t.Errorf("ARCHITECTURE.md shows %d packages, the map here has %d", len(shown), len(architecture))
+	}
+
+	for i, line := range shown[:min(len(shown), len(architecture))] {
+		if want := architecture[i]; line[1] != want.name || line[2] != want.imports {
+			t.Errorf("ARCHITECTURE.md shows %q, the map here says %s → %s", line[0], want.name, want.imports)
+		}
+	}
+}
+
+// sources parses all our Go files that are not tests, by directory.
+func sources(t *testing.T) map[string][]*ast.File {
+	t.Helper()
+
+	packages := map[string][]*ast.File{}
+	fset := token.NewFileSet()
+
+	for _, top := range []string{"cmd", "internal"} {
+		err := filepath.WalkDir(top, func(name string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+				return err
+			}
+
+			file, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
+			packages[path.Dir(name)] = append(packages[path.Dir(name)], file)
+
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	if len(packages) == 0 {
+		t.Fatal("no sources found: the test does not run at the root of the repository")
+	}
+
+	return packages
+}
