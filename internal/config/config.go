@@ -1,0 +1,88 @@
+// Package config is what the operator wrote. It reads the configuration file,
+// says all that is wrong with it at once, each mistake with its file, line and
+// column and with what to write instead, and holds the settings of a spool,
+// their defaults and their bounds as one table, so that the file and the command
+// line cannot drift apart.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// MaxSize is the most that a configuration file may hold, in bytes.
+const MaxSize = 1 << 20
+
+// Example is the smallest configuration file that works.
+const Example = `[spool.orders]
+dir     = "/srv/importerd/orders"
+command = ["/usr/local/bin/load-orders", "{}"]
+`
+
+// ErrUnsupported marks the mistake of using a key that is planned, but does
+// nothing yet: accepting it would promise what does not happen.
+var ErrUnsupported = errors.New("not supported yet by this version")
+
+// Config is one configuration file. It does not change once it was read.
+type Config struct {
+	Spools []Spool // sorted by name; at least one
+}
+
+// Load reads and checks the file at path. The error joins all that is wrong
+// with it, as from Parse; it is fs.ErrNotExist if there is no such file.
+func Load(path string) (Config, error) {
+	data, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, fmt.Errorf("no configuration file at %s: %w", path, fs.ErrNotExist)
+	}
+
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+
+	return Parse(path, data)
+}
+
+// Parse checks the content of a configuration file; name is what the mistakes
+// call it. The error joins every mistake, each a *Mistake, in the order of the
+// file; a file that is no TOML has only the first.
+func Parse(name string, data []byte) (Config, error) {
+	l := loader{name: name}
+
+	doc, mistake := newDocument(data)
+	if mistake != nil {
+		l.mistakes = append(l.mistakes, mistake)
+	} else {
+		l.doc = doc
+		l.file()
+	}
+
+	if err := l.err(); err != nil {
+		return Config{}, err
+	}
+
+	return Config{Spools: l.spools}, nil
+}
+
+// read returns what the file at path holds, unless that is absurdly much.
+func read(path string) ([]byte, error) {
+	file, err := os.Open(path) //nolint:gosec // the operator says which file
+	if err != nil {
+		return nil, err //nolint:wrapcheck // names the operation and the path
+	}
+	defer file.Close() //nolint:errcheck // only read
+
+	data, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // names the operation and the path
+	}
+
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("%s: more than %d bytes: this is no configuration file", path, MaxSize)
+	}
+
+	return data, nil
+}

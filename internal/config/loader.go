@@ -1,0 +1,201 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// loader makes spools of a document and gathers the mistakes in it.
+type loader struct {
+	name     string
+	doc      *document
+	spools   []Spool
+	mistakes []*Mistake
+}
+
+// file reads the whole document.
+func (l *loader) file() {
+	for key, v := range l.doc.tree {
+		switch key {
+		case "spool":
+			l.table(v)
+		case "listen":
+			l.later(v, "", "listen")
+		default:
+			l.unknown(key)
+		}
+	}
+
+	if len(l.spools) == 0 && len(l.mistakes) == 0 {
+		l.add(position{1, 1}, fmt.Errorf("there is no spool: write [spool.NAME] and below it dir and command"))
+	}
+
+	l.overlaps()
+}
+
+// unknown notes a key that means nothing at the top of the file.
+func (l *loader) unknown(key string) {
+	at := l.doc.at(key).key
+
+	for _, name := range spoolKeys() {
+		if key == name {
+			l.add(at, fmt.Errorf("%s belongs to a spool: write it below [spool.NAME]", key))
+
+			return
+		}
+	}
+
+	l.add(at, fmt.Errorf("unknown key %q: %s", key, meant(key, []string{"listen", "spool"})))
+}
+
+// table reads all spools, sorted by name.
+func (l *loader) table(v any) {
+	tree, ok := v.(map[string]any)
+	if !ok {
+		l.add(l.doc.at("spool").key, fmt.Errorf("spool is no table: write [spool.NAME] for each spool"))
+
+		return
+	}
+
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		at := l.doc.at("spool", name).key
+
+		keys, ok := tree[name].(map[string]any)
+		if !ok {
+			l.add(at, fmt.Errorf("%q is no spool: write [spool.NAME] and its keys below", name))
+
+			continue
+		}
+
+		if err := checkName(name); err != nil {
+			l.add(at, err)
+		}
+
+		l.spools = append(l.spools, l.spool(name, keys))
+	}
+}
+
+// spool reads one spool. Keys with a mistake keep their defaults; dir and inbox
+// are empty then.
+func (l *loader) spool(name string, tree map[string]any) Spool {
+	s := Default()
+	s.Name = name
+	wrong := map[string]bool{}
+	later := laterKeys()
+
+	for key := range tree {
+		_, planned := later[key]
+		wrong[key] = true
+
+		switch {
+		case planned:
+			l.later(tree[key], name, key)
+		case !slices.ContainsFunc(Settings(), func(t Setting) bool { return t.Key == key }):
+			l.add(l.doc.at("spool", name, key).key,
+				fmt.Errorf("spool %s: unknown key %q: %s", label(name), key, meant(key, spoolKeys())))
+		default:
+			wrong[key] = l.load(&s, key, tree[key])
+		}
+	}
+
+	for _, p := range s.problems() {
+		if !wrong[p.key] {
+			l.problem(name, p)
+		}
+	}
+
+	return s
+}
+
+// load reads the value of one key and says whether there is a mistake in it.
+func (l *loader) load(s *Spool, key string, v any) bool {
+	settings := Settings()
+	setting := settings[slices.IndexFunc(settings, func(t Setting) bool { return t.Key == key })]
+
+	err := setting.bind(s).load(v)
+	if err == errType { //nolint:errorlint // returned as it is
+		l.add(l.doc.at("spool", s.Name, key).value,
+			fmt.Errorf("spool %s: %s is %s: write it as %s = %s", label(s.Name), key, kind(v), key, setting.example))
+
+		return true
+	}
+
+	problems := split(key, err)
+	for _, p := range problems {
+		l.problem(s.Name, p)
+	}
+
+	return len(problems) > 0
+}
+
+// problem notes a problem of a spool at the place of its value.
+func (l *loader) problem(name string, p problem) {
+	path := []string{"spool", name, p.key}
+	if p.element != "" {
+		path = append(path, p.element)
+	}
+
+	l.add(l.doc.at(path...).value, fmt.Errorf("spool %s: %s: %w", label(name), p.key, p.err))
+}
+
+// later notes a key that is planned. A value of a wrong type is told, too.
+func (l *loader) later(v any, spool, key string) {
+	path, in, want := []string{"spool", spool, key}, "spool "+label(spool)+": ", laterKeys()[key]
+	if spool == "" {
+		path, in, want = []string{key}, "", ""
+	}
+
+	wrong := ""
+	if kind(v) != kind(want) {
+		wrong = fmt.Sprintf(" (and it must be %s, not %s)", kind(want), kind(v))
+	}
+
+	l.add(l.doc.at(path...).key, fmt.Errorf("%s%s is %w: remove it%s", in, key, ErrUnsupported, wrong))
+}
+
+func (l *loader) add(at position, err error) {
+	l.mistakes = append(l.mistakes, mistakeAt(at, err))
+}
+
+// spoolKeys returns the keys of a spool that may be used, sorted.
+func spoolKeys() []string {
+	var keys []string
+	for _, t := range Settings() {
+		keys = append(keys, t.Key)
+	}
+
+	slices.Sort(keys)
+
+	return keys
+}
+
+// kind names the type of a value as the operator sees it.
+func kind(v any) string {
+	switch v.(type) {
+	case string:
+		return "a string"
+	case int64:
+		return "a whole number"
+	case float64:
+		return "a number with a point"
+	case bool:
+		return "true or false"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	}
+
+	return "a date or time"
+}
+
+// label returns a spool's name for a message: in quotes if it is an odd one.
+func label(name string) string {
+	if checkName(name) != nil {
+		return strconv.Quote(name)
+	}
+
+	return name
+}

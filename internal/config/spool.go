@@ -1,0 +1,148 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+)
+
+// Spool is what the operator wrote of one spool. The zero value is of no use:
+// begin with Default.
+type Spool struct {
+	Name      string            // letters, digits, - _ and dots
+	Dir       string            // absolute path of the spool's directory
+	Inbox     string            // absolute path; empty: inbox/ in Dir
+	Match     []string          // globs of the names to be taken; none: all
+	Command   []string          // program and arguments, {} for the file's path
+	Env       map[string]string // added to the handler's environment
+	Cwd       string            // the handler's working directory; empty: Dir
+	OnFailed  []string          // program and arguments to run when a job failed; none: nothing is run
+	Workers   int               // jobs at a time
+	Ready     Ready             // when a file is whole
+	Marker    string            // suffix of the markers that ReadyMarker waits for
+	Order     Order             // of the files that one sweep finds
+	Settle    time.Duration     // quiet time where the kernel does not say who writes
+	Linger    time.Duration     // quiet time after a write that was seen
+	Sweep     time.Duration     // from one full look at the inbox to the next
+	Drain     time.Duration     // how long a stop waits for what runs
+	Attempts  int               // after so many a job fails
+	Backoff   Backoff           // waits between them
+	Timeout   time.Duration     // of one attempt; 0: none
+	KillAfter time.Duration     // from SIGTERM to SIGKILL
+	Results   bool              // whether the handler gets a directory for results
+}
+
+// Ready says when a file is taken for whole.
+type Ready string
+
+// The ways to tell that a file is whole.
+const (
+	ReadyAuto   Ready = "auto"   // nobody has it open for writing
+	ReadySettle Ready = "settle" // quiet time alone
+	ReadyMarker Ready = "marker" // as auto, and its marker is there
+)
+
+// Order says which of the waiting files come first.
+type Order string
+
+// The orders of the files that one sweep finds.
+const (
+	OrderNone Order = "none" // as the directory gives them
+	OrderAge  Order = "age"  // the oldest first
+	OrderName Order = "name" // by name
+)
+
+// Default returns a spool with all defaults. It lacks a name, a directory and a
+// command.
+func Default() Spool {
+	return Spool{
+		Workers:   1,
+		Ready:     ReadyAuto,
+		Marker:    ".done",
+		Order:     OrderNone,
+		Settle:    2 * time.Second,
+		Linger:    250 * time.Millisecond,
+		Sweep:     5 * time.Second,
+		Drain:     time.Minute,
+		Attempts:  8,
+		Backoff:   Backoff{Min: 2 * time.Second, Max: 10 * time.Minute},
+		KillAfter: 10 * time.Second,
+	}
+}
+
+// Validate joins all that is missing or impossible, each beginning with its key.
+func (s Spool) Validate() error {
+	var all []error
+
+	if err := checkName(s.Name); err != nil {
+		all = append(all, fmt.Errorf("name: %w", err))
+	}
+
+	for _, p := range s.problems() {
+		all = append(all, fmt.Errorf("%s: %w", p.key, p.err))
+	}
+
+	return errors.Join(all...)
+}
+
+// InboxDir returns the path of the inbox, wherever it is.
+func (s Spool) InboxDir() string {
+	if s.Inbox != "" {
+		return s.Inbox
+	}
+
+	return filepath.Join(s.Dir, "inbox")
+}
+
+// problem is something wrong with the value of a key.
+type problem struct {
+	key     string
+	element string // its number or key; empty: the whole value
+	err     error
+}
+
+// problems returns all that is wrong with a spool, but for its name.
+func (s Spool) problems() []problem {
+	var all []problem
+
+	for _, setting := range Settings() {
+		all = append(all, split(setting.Key, setting.bind(&s).check())...)
+	}
+
+	for _, p := range all {
+		if p.key == "dir" || p.key == "inbox" {
+			return all
+		}
+	}
+
+	if err := checkInbox(s); err != nil {
+		all = append(all, problem{key: "inbox", err: err})
+	}
+
+	return all
+}
+
+// split returns a problem for each error that err joins.
+func split(key string, err error) []problem {
+	if err == nil {
+		return nil
+	}
+
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost
+		var all []problem
+		for _, err := range joined.Unwrap() {
+			all = append(all, split(key, err)...)
+		}
+
+		return all
+	}
+
+	p := problem{key: key, err: err}
+
+	if element, ok := errors.AsType[*elementError](err); ok {
+		p.element = element.key
+	}
+
+	return []problem{p}
+}
