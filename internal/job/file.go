@@ -66,3 +66,20 @@ const (
 	ReasonNotWatching = "the spool takes no files at the moment"
 	ReasonGone        = "not there"
 )
+
+// Move is one change of folder of one job's file.
+type Move struct {
+	From Folder
+	File string // its name in From
+	To   Folder
+	Name string // the name it shall have in To; where that is taken it becomes WithID(Name, ID)
+	ID   ID
+}
+
+// OldHandler is a handler of an earlier daemon that may still live.
+type OldHandler struct {
+	Job   ID
+	Name  string // of its file in processing/
+	PID   int    // of the main process, which is the process group too; zero: not known
+	Alive bool   // PID still means that very process: it may be signalled
+}

@@ -12,6 +12,7 @@ type Record struct {
 	State         State
 	Attempt       int // attempts used up or running, from 1; 0: none yet
 	Interruptions int // attempts ended by the daemon's stop or death
+	Busy          int // how often in a row its file was found open for writing when an attempt was due
 	Size          int64
 	CreatedAt     time.Time
 	StartedAt     time.Time // of the last attempt; zero: none yet

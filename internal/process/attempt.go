@@ -1,0 +1,303 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"importerd/internal/handler"
+	"importerd/internal/job"
+)
+
+const (
+	// busyMin and busyMax bound the wait for a file that somebody still has open
+	// for writing when its handler is to be started.
+	busyMin = 50 * time.Millisecond
+	busyMax = time.Second
+	// signalGrace is how long before our own stop signal the same signal may
+	// have reached a handler: a supervisor sends to all at once.
+	signalGrace = time.Second
+)
+
+// attempt takes the unit's file into processing/ and runs the handler on it.
+// What came of it stands in the unit.
+func (p *Pool) attempt(intake, work context.Context, u *unit) {
+	if u.err = p.take(u); u.err != nil {
+		return
+	}
+
+	u.inside = true
+
+	if !p.fit(u) {
+		return
+	}
+
+	task, release, err := p.equip(u)
+	if err != nil {
+		u.again(p.cfg.Backoff.Wait(1), err)
+
+		return
+	}
+
+	cause := p.handle(intake, work, u, task)
+
+	release()
+	p.review(u, cause)
+}
+
+// take brings the unit's file into processing/.
+func (p *Pool) take(u *unit) error {
+	if u.from == job.DeferredFolder {
+		name, err := p.deps.Folders.Move(job.Move{
+			From: u.from, File: u.rec.File, To: job.ProcessingFolder, Name: u.rec.File, ID: u.rec.ID,
+		})
+		u.rec.File = name
+
+		return err
+	}
+
+	f, err := p.claim(u)
+	if err != nil && !errors.Is(err, job.ErrOther) {
+		return err
+	}
+
+	u.flush = err != nil // another file than the one that was flushed
+	u.file, u.rec.Size = f, f.Size
+
+	if p.cfg.Marker != "" {
+		if err := p.deps.Intake.DropMarker(u.rec.Name + p.cfg.Marker); err != nil {
+			p.deps.Log.Warn().Str("file", job.Show(u.rec.Name)).Err(err).Msg("marker not removed")
+		}
+	}
+
+	p.line(p.deps.Log.Debug(), u.rec).Msg("job claimed")
+
+	return nil
+}
+
+// claim renames a file out of the inbox if it is still the one that was
+// flushed: it may have waited long for a slot.
+func (p *Pool) claim(u *unit) (job.File, error) {
+	f, err := p.deps.Folders.Probe(job.InboxFolder, u.rec.Name)
+	if err != nil && !errors.Is(err, job.ErrNoLease) {
+		return f, err
+	}
+
+	if !f.Quiet(u.file) {
+		return f, fmt.Errorf("%w since it was flushed", errChanged)
+	}
+
+	return p.deps.Intake.Claim(u.file)
+}
+
+// fit looks at the file once more now that nobody can open it by its old name,
+// and says whether the handler may be started on it.
+func (p *Pool) fit(u *unit) bool {
+	f, err := p.deps.Folders.Probe(job.ProcessingFolder, u.rec.File)
+
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		u.gone = true
+		u.again(0, errors.New("vanished: the file is not in processing/ any more"))
+
+		return false
+	case err != nil && !errors.Is(err, job.ErrNoLease):
+		u.again(busyWait(u.rec.Busy), err)
+		u.rec.Busy++
+
+		return false
+	}
+
+	u.file, u.rec.Size = f, f.Size
+
+	if u.flush {
+		if err := p.deps.Folders.Flush(job.ProcessingFolder, f); err != nil {
+			u.again(p.cfg.Backoff.Widest(), err)
+
+			return false
+		}
+	}
+
+	return true
+}
+
+// busyWait returns how long to wait for a file that is still open for writing:
+// twice as long each time.
+func busyWait(times int) time.Duration {
+	return min(busyMin<<min(times, 16), busyMax)
+}
+
+// equip gathers what an attempt needs. release gives it back.
+func (p *Pool) equip(u *unit) (handler.Task, func(), error) {
+	id := u.rec.ID
+
+	lock, err := p.deps.Locks.LockJob(id, u.rec.File)
+	if err != nil {
+		return handler.Task{}, nil, fmt.Errorf("lock job: %w", err)
+	}
+
+	release := func() {
+		if err := p.deps.Locks.UnlockJob(id, lock); err != nil {
+			p.line(p.deps.Log.Warn(), u.rec).Err(err).Msg("handler left a process behind")
+		}
+	}
+
+	u.rec.Attempt++
+	u.rec.StartedAt = time.Now()
+	u.rec.Exit, u.rec.Error, u.rec.Busy = nil, "", 0
+	task := handler.Task{
+		Job:  u.rec,
+		Path: p.deps.Papers.Path(job.ProcessingFolder, u.rec.File),
+		Log:  p.deps.Papers.LogPath(id),
+		Lock: lock, Kill: p.deps.Kill,
+		Started: func(pid int) { p.noteProcess(u.rec, lock, pid) },
+	}
+
+	if p.cfg.Results {
+		task.Results, err = p.deps.Results.MakeResults(id)
+	}
+
+	if err == nil {
+		err = p.deps.Journal.Note(u.rec)
+	}
+
+	if err != nil {
+		u.rec.Attempt--
+		release()
+
+		return handler.Task{}, nil, fmt.Errorf("prepare attempt: %w", err)
+	}
+
+	return task, release, nil
+}
+
+// noteProcess tells a later daemon which process to look for.
+func (p *Pool) noteProcess(rec job.Record, lock *os.File, pid int) {
+	if err := p.deps.Locks.NoteProcess(lock, pid); err != nil {
+		p.line(p.deps.Log.Warn(), rec).Err(err).Msg("process not noted")
+	}
+}
+
+// handle runs the handler and returns why it was asked to end, nil: it was not.
+func (p *Pool) handle(intake, work context.Context, u *unit, task handler.Task) error {
+	var mu sync.Mutex
+
+	checkpoint := u.rec.Checkpoint
+	task.Report = func(r handler.Report) {
+		mu.Lock()
+		defer mu.Unlock()
+
+		if r.Checkpoint != nil {
+			checkpoint = *r.Checkpoint
+		}
+	}
+
+	ctx, cancel := work, context.CancelFunc(func() {})
+	if p.cfg.Timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(work, p.cfg.Timeout, handler.ErrTimeout)
+	}
+	defer cancel()
+
+	p.line(p.deps.Log.Debug(), u.rec).Msg("job started")
+
+	exit := p.deps.Handler.Run(ctx, task)
+
+	mu.Lock()
+	defer mu.Unlock()
+
+	u.rec.Exit, u.rec.Checkpoint = &exit, checkpoint
+
+	return p.causeOf(ctx, intake, exit)
+}
+
+// causeOf returns why an attempt was asked to end. A handler that died of a
+// signal during our drain, or up to a second before it began, was asked too: a
+// supervisor may have sent the signal to all of us.
+func (p *Pool) causeOf(ctx, intake context.Context, exit job.Exit) error {
+	if err := context.Cause(ctx); errors.Is(err, handler.ErrTimeout) {
+		return err
+	} else if err != nil {
+		return handler.ErrStop
+	}
+
+	if exit.Signal == "" {
+		return nil
+	}
+
+	grace := time.NewTimer(signalGrace)
+	defer grace.Stop()
+
+	select {
+	case <-intake.Done():
+		return handler.ErrStop
+	case <-grace.C:
+		return nil
+	}
+}
+
+// review judges the attempt by how it ended and by what became of the file.
+func (p *Pool) review(u *unit, cause error) {
+	u.verdict = judge(*u.rec.Exit, cause)
+	u.rec.Error = describe(*u.rec.Exit, cause)
+
+	f, err := p.deps.Folders.Probe(job.ProcessingFolder, u.rec.File)
+
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		u.gone = true
+	case errors.Is(err, job.ErrNotRegular):
+		u.gone, u.rec.Changed = true, true
+		p.setAside(u.rec.File)
+	case errors.Is(err, job.ErrOpen):
+		if u.verdict == job.Succeeded {
+			u.verdict = job.Refused
+		}
+
+		u.rec.Error = "changed while handled: somebody has the file open for writing"
+		u.rec.Changed = true
+	default:
+		u.rec.Changed = f.Ino != 0 && !f.Untouched(u.file)
+	}
+
+	p.keepResults(u)
+}
+
+// keepResults flushes what a successful attempt produced, and drops the rest.
+func (p *Pool) keepResults(u *unit) {
+	if !p.cfg.Results {
+		return
+	}
+
+	if u.verdict == job.Succeeded {
+		err := p.deps.Results.FlushResults(u.rec.ID)
+		if err == nil {
+			u.results = true
+
+			return
+		}
+
+		u.verdict = job.Refused
+		u.rec.Error = fmt.Sprintf("its results could not be flushed: %v", err)
+	}
+
+	if err := p.deps.Results.DropResults(u.rec.ID); err != nil {
+		p.line(p.deps.Log.Warn(), u.rec).Err(err).Msg("results not removed")
+	}
+}
+
+// setAside takes what is no file out of processing/.
+func (p *Pool) setAside(name string) {
+	path, err := p.deps.Papers.SetAside(name)
+	if err != nil {
+		p.deps.Log.Error().Str("file", job.Show(name)).Err(err).Msg("not set aside")
+
+		return
+	}
+
+	p.deps.Log.Warn().Str("file", job.Show(name)).Str("path", job.Show(path)).
+		Msg("handler left something that is not a file")
+}

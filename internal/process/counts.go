@@ -1,0 +1,75 @@
+package process
+
+import (
+	"time"
+
+	"importerd/internal/job"
+)
+
+// Counts is how a pool stands at one moment. Done, Failed and Interrupted
+// count since the start.
+type Counts struct {
+	Running     int
+	Committing  int // ended, not yet written
+	Queued      int // taken over from the watcher, not yet claimed
+	Deferred    int
+	Done        int
+	Failed      int
+	Interrupted int
+	Held        int       // files that the disk refused, and old handlers that live
+	Later       int       // jobs deferred at the handler's own wish, since the start
+	Oldest      time.Time // start of the attempt that runs longest; zero: none runs
+	Broken      string    // why the handler cannot work; empty: it can
+	Disk        string    // what the disk refuses; empty: nothing
+}
+
+// Counts returns how the pool stands. It may be called at any time.
+func (p *Pool) Counts() Counts { return *p.counts.Load() }
+
+// publish makes the present counts known.
+func (p *Pool) publish() {
+	s := &p.state
+	c := s.tally
+	c.Running = len(s.running)
+	c.Committing = s.finishing + len(s.unfinished)
+	c.Queued = s.flushing + len(s.candidates)
+	c.Deferred = p.deps.Journal.Deferred()
+	c.Held = len(s.held) + len(s.orphans)
+
+	for _, u := range s.running {
+		if started := u.started; c.Oldest.IsZero() || started.Before(c.Oldest) {
+			c.Oldest = started
+		}
+	}
+
+	if s.broken.closed {
+		c.Broken = s.broken.why
+	}
+
+	if text := p.trouble.Load(); text != nil {
+		c.Disk = *text
+	} else if s.disk.closed {
+		c.Disk = s.disk.why
+	}
+
+	p.counts.Store(&c)
+}
+
+// count adds a finished unit.
+func (c *Counts) count(u *unit) {
+	switch u.verdict {
+	case job.Interrupted:
+		c.Interrupted++
+	case job.Later:
+		c.Later++
+	case "", job.Succeeded, job.Refused, job.Rejected, job.Broken:
+	}
+
+	switch u.rec.State {
+	case job.Done:
+		c.Done++
+	case job.Failed:
+		c.Failed++
+	case job.Deferred, job.Processing, job.Committing, job.Paused, job.Terminated:
+	}
+}

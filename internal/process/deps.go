@@ -1,0 +1,123 @@
+package process
+
+import (
+	"context"
+	"iter"
+	"os"
+	"time"
+
+	"importerd/internal/handler"
+	"importerd/internal/job"
+
+	"github.com/rs/zerolog"
+)
+
+// Config is what the operator decides about one spool's work.
+type Config struct {
+	Spool     string        // its name
+	Workers   int           // handlers at once
+	Attempts  int           // before a job is given up
+	Backoff   Backoff       // waits between attempts
+	Timeout   time.Duration // of one attempt; zero: none
+	KillAfter time.Duration // from SIGTERM to SIGKILL for handlers of an earlier daemon
+	Results   bool          // handlers get a directory for results
+	Marker    string        // suffix of markers, removed after the claim; empty: none
+	BeatEvery time.Duration // how often the loops come round at least
+}
+
+// Deps are the things a Pool works with.
+type Deps struct {
+	Folders Folders
+	Lister  Lister
+	Intake  Intake
+	Locks   Locks
+	Results Results
+	Papers  Papers
+	Journal Journal
+	Handler handler.Handler
+	// Ready is where files come from. The watcher sends and nobody closes it.
+	Ready <-chan []job.File
+	// Look asks the watcher to look at a name again. It does not block.
+	Look func(name string)
+	// Notify runs the operator's on_failed command; nil: there is none.
+	Notify func(ctx context.Context, rec job.Record, note []byte) error
+	// Kill is closed when handlers are to be killed without any grace.
+	Kill <-chan struct{}
+	// LoopPulse and FinishPulse tell the watchdog that the two loops come round.
+	LoopPulse, FinishPulse Pulse
+	Log                    zerolog.Logger
+}
+
+// Intake is the inbox as the pool sees it.
+type Intake interface {
+	// Claim takes a file by one rename into processing/.
+	Claim(f job.File) (job.File, error)
+	// DropMarker removes the marker of a claimed file.
+	DropMarker(name string) error
+}
+
+// Folders are the spool's folders as the pool sees them.
+type Folders interface {
+	Probe(folder job.Folder, name string) (job.File, error)
+	// Flush brings a file's content to the disk. It may take minutes.
+	Flush(folder job.Folder, f job.File) error
+	Move(m job.Move) (string, error)
+	Sync(folders ...job.Folder) error
+}
+
+// Lister tells what lies in the spool's folders.
+type Lister interface {
+	Names(folder job.Folder) iter.Seq2[string, error]
+	Stat(folder job.Folder, name string) (job.File, error)
+}
+
+// Locks tell whether a handler of a job still lives.
+type Locks interface {
+	LockJob(id job.ID, name string) (*os.File, error)
+	NoteProcess(lock *os.File, pid int) error
+	UnlockJob(id job.ID, lock *os.File) error
+	OldHandlers() ([]job.OldHandler, error)
+	HandlerGone(id job.ID) bool
+}
+
+// Results are the directories in which handlers put what they produce.
+type Results interface {
+	MakeResults(id job.ID) (string, error)
+	// FlushResults brings all that is in the directory to the disk.
+	FlushResults(id job.ID) error
+	PublishResults(id job.ID, name string) (string, error)
+	DropResults(id job.ID) error
+}
+
+// Papers are the other things that a spool keeps of a job.
+type Papers interface {
+	Path(folder job.Folder, name string) string
+	LogPath(id job.ID) string
+	WriteNote(name string, text []byte) error
+	// SetAside takes what is no file out of processing/ and tells where it lies.
+	SetAside(name string) (string, error)
+}
+
+// Journal keeps what must be known of jobs beyond the folders.
+type Journal interface {
+	// Note records the present state of jobs; it need not survive a power cut.
+	Note(recs ...job.Record) error
+	// Commit records outcomes; they are durable when it returns.
+	Commit(recs ...job.Record) error
+	// UnderWay says whether a job of this name, as dropped, has not ended.
+	UnderWay(name string) bool
+	// Due returns up to n deferred jobs that are due, the longest due first,
+	// and when the next one is; zero: none is.
+	Due(now time.Time, n int) ([]job.Record, time.Time, error)
+	// Deferred says how many jobs wait in deferred/.
+	Deferred() int
+}
+
+// Pulse tells a watchdog that a loop comes round.
+type Pulse interface {
+	// Beat says that the loop has come round.
+	Beat()
+	// Waiting says that the loop waits for the disk, until Back: that is alive.
+	Waiting()
+	Back()
+}

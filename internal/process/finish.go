@@ -1,0 +1,278 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"importerd/internal/job"
+)
+
+// errAbandoned says that an outcome could not be written before the end.
+var errAbandoned = errors.New("outcomes could not be written before the end of the drain")
+
+// finisher writes what became of jobs: the outcome into the journal, the file
+// into its folder, the folders to the disk. Only then it tells. It takes all
+// that has gathered at a time.
+type finisher struct {
+	pool   *Pool
+	cutOff context.CancelFunc
+	stuck  []*unit // what the disk would not take yet
+	tries  int     // in a row that something was stuck
+	lost   bool    // a flush has failed: nothing is written or told any more
+}
+
+func newFinisher(p *Pool, cutOff context.CancelFunc) *finisher {
+	return &finisher{pool: p, cutOff: cutOff}
+}
+
+// run finishes units until the loop closes the channel. What is still stuck
+// when work is done is tried once more and then left for the next start.
+func (f *finisher) run(work context.Context) error {
+	beat := time.NewTicker(f.pool.cfg.BeatEvery)
+	defer beat.Stop()
+
+	retry := time.NewTimer(idleWait)
+	defer retry.Stop()
+
+	var result error
+
+	for {
+		f.pool.deps.FinishPulse.Beat()
+
+		select {
+		case units, open := <-f.pool.toFinish:
+			if !open {
+				return result
+			}
+
+			f.stuck = append(f.stuck, units...)
+		case <-retry.C:
+		case <-f.stop(work):
+		case <-beat.C:
+			continue
+		}
+
+		if err := f.group(); err != nil {
+			result = err
+		}
+
+		if len(f.stuck) > 0 && work.Err() != nil {
+			result = errors.Join(result, f.abandon())
+		}
+
+		retry.Reset(f.nextTry())
+	}
+}
+
+// stop is done when work is, as far as that concerns anything.
+func (f *finisher) stop(work context.Context) <-chan struct{} {
+	if len(f.stuck) == 0 {
+		return nil
+	}
+
+	return work.Done()
+}
+
+// nextTry returns how long to wait before the disk is tried again.
+func (f *finisher) nextTry() time.Duration {
+	if len(f.stuck) == 0 {
+		return idleWait
+	}
+
+	return Backoff{Min: diskWaitMin, Max: diskWaitMax}.Wait(f.tries)
+}
+
+// group writes and tells all that it can of what is stuck.
+func (f *finisher) group() error {
+	if f.lost {
+		f.stuck = nil
+
+		return nil
+	}
+
+	f.pool.deps.FinishPulse.Waiting()
+	ended, err := f.write(f.stuck)
+	f.pool.deps.FinishPulse.Back()
+
+	if errors.Is(err, job.ErrUntrusted) {
+		return f.lose(err)
+	}
+
+	f.stuck = slices.DeleteFunc(f.stuck, func(u *unit) bool { return slices.Contains(ended, u) })
+	f.note(err)
+
+	if len(ended) > 0 {
+		for _, u := range ended {
+			f.pool.tell(u)
+		}
+
+		f.pool.post(func() { f.pool.onFinished(ended) })
+	}
+
+	return nil
+}
+
+// write makes the outcomes durable, moves the files and flushes the folders.
+// It returns the units for which all that is done, and what the disk said of
+// the others.
+func (f *finisher) write(units []*unit) ([]*unit, error) {
+	deps := &f.pool.deps
+	if err := deps.Journal.Commit(records(units)...); err != nil {
+		return nil, fmt.Errorf("commit outcomes: %w", err)
+	}
+
+	var (
+		ended   []*unit
+		trouble error
+		folders []job.Folder
+	)
+
+	for _, u := range units {
+		changed, err := f.move(u)
+		if err != nil {
+			trouble = err
+
+			continue
+		}
+
+		ended = append(ended, u)
+		folders = append(folders, changed...)
+	}
+
+	if len(ended) == 0 {
+		return nil, trouble
+	}
+
+	slices.Sort(folders)
+
+	// processing/ first: the other order leaves a file in both on btrfs.
+	folders = append([]job.Folder{job.ProcessingFolder}, slices.Compact(folders)...)
+	if err := deps.Folders.Sync(folders...); err != nil {
+		return nil, fmt.Errorf("%w: flush folders: %w", job.ErrUntrusted, err)
+	}
+
+	if err := deps.Journal.Note(records(ended)...); err != nil {
+		return nil, fmt.Errorf("%w: note moves: %w", job.ErrUntrusted, err)
+	}
+
+	return ended, trouble
+}
+
+// records returns the records of units.
+func records(units []*unit) []job.Record {
+	recs := make([]job.Record, 0, len(units))
+
+	for _, u := range units {
+		recs = append(recs, u.rec)
+	}
+
+	return recs
+}
+
+// move publishes the unit's results, takes its file out of processing/, and
+// returns the folders that have changed besides.
+func (f *finisher) move(u *unit) ([]job.Folder, error) {
+	var folders []job.Folder
+
+	name := u.rec.Name
+
+	if u.results {
+		published, err := f.pool.deps.Results.PublishResults(u.rec.ID, name)
+		if err != nil {
+			return nil, fmt.Errorf("publish results: %w", err)
+		}
+
+		u.results, u.rec.Results = false, published
+	}
+
+	if u.rec.Results != "" {
+		name = u.rec.Results // done/ and results/ use one name
+		folders = append(folders, job.ResultsFolder)
+	}
+
+	if u.gone {
+		u.rec.File = ""
+
+		return folders, nil
+	}
+
+	to := u.rec.State.Folder()
+
+	moved, err := f.pool.deps.Folders.Move(job.Move{
+		From: job.ProcessingFolder, File: u.rec.File, To: to, Name: name, ID: u.rec.ID,
+	})
+
+	switch {
+	case errors.Is(err, job.ErrNotRegular):
+		f.pool.setAside(u.rec.File)
+
+		u.gone, u.rec.File = true, ""
+
+		return folders, nil
+	case errors.Is(err, fs.ErrNotExist): // somebody has taken it away by hand
+		u.gone, u.rec.File = true, ""
+
+		return folders, nil
+	case err != nil:
+		return nil, fmt.Errorf("finish: %w", err)
+	}
+
+	u.rec.File = moved
+
+	return append(folders, to), nil
+}
+
+// note remembers what the disk said; nil: it takes everything.
+func (f *finisher) note(trouble error) {
+	p := f.pool
+
+	if trouble == nil {
+		f.tries = 0
+
+		if p.trouble.Swap(nil) != nil {
+			p.deps.Log.Info().Msg("disk takes outcomes again")
+		}
+
+		return
+	}
+
+	f.tries++
+	text := trouble.Error()
+
+	if p.trouble.Swap(&text) == nil {
+		p.deps.Log.Error().Err(trouble).Msg("disk refuses, outcomes wait")
+	}
+}
+
+// lose ends all writing and telling: a flush has failed, and the next one
+// would say that all is well and lie.
+func (f *finisher) lose(err error) error {
+	f.lost, f.stuck = true, nil
+	p := f.pool
+	p.deps.Log.Error().Err(err).Msg("disk cannot be trusted, spool stops")
+	p.post(func() {
+		p.state.lost = true
+		p.closeIntake()
+	})
+	f.cutOff()
+
+	return err
+}
+
+// abandon leaves what is stuck for the next start.
+func (f *finisher) abandon() error {
+	for _, u := range f.stuck {
+		f.pool.line(f.pool.deps.Log.Error(), u.rec).Msg("outcome not written")
+	}
+
+	p, units := f.pool, f.stuck
+	f.stuck = nil
+
+	p.post(func() { p.state.finishing -= len(units) })
+
+	return fmt.Errorf("%w: %d in processing/: %w", errAbandoned, len(units), job.ErrDisk)
+}

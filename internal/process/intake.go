@@ -1,0 +1,145 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"importerd/internal/job"
+)
+
+// inlet returns where ready files come from, nil while there is no room.
+func (p *Pool) inlet() <-chan []job.File {
+	s := &p.state
+	room := p.cfg.Workers + flushAhead
+
+	if s.closed || p.trouble.Load() != nil || len(s.candidates)+s.flushing >= room {
+		return nil
+	}
+
+	if now := time.Now(); !s.broken.lets(now) || !s.disk.lets(now) {
+		return nil
+	}
+
+	return p.deps.Ready
+}
+
+// takeOver begins with files that the watcher found ready. A name that is
+// under way already is passed over: the watcher is told when its time comes.
+func (p *Pool) takeOver(files []job.File) {
+	for _, f := range files {
+		if p.state.names[f.Name] == nil && !p.deps.Journal.UnderWay(f.Name) && !p.isHeld(f) {
+			p.flush(f)
+		}
+	}
+}
+
+// isHeld says whether f is a file that the disk refused and that has not
+// changed since.
+func (p *Pool) isHeld(f job.File) bool {
+	held, ok := p.state.held[f.Name]
+	if ok && !held.file.Quiet(f) {
+		delete(p.state.held, f.Name)
+
+		return false
+	}
+
+	return ok
+}
+
+// flush brings the content of a file to the disk, beside the loop: it may take
+// minutes. It is not waited for at the end, nothing stops a flush.
+func (p *Pool) flush(f job.File) {
+	u := newUnit(p.cfg.Spool, job.InboxFolder, f)
+	p.state.names[f.Name] = u
+	p.state.flushing++
+
+	go func() {
+		err := p.prepare(u)
+
+		p.post(func() { p.onFlushed(u, err) })
+	}()
+}
+
+// prepare checks that the file is still what the watcher saw, and flushes it.
+func (p *Pool) prepare(u *unit) error {
+	f, err := p.deps.Folders.Probe(job.InboxFolder, u.rec.Name)
+	if err != nil && !errors.Is(err, job.ErrNoLease) {
+		return err
+	}
+
+	if !f.Quiet(u.file) {
+		return fmt.Errorf("%w since it was found ready", errChanged)
+	}
+
+	return p.deps.Folders.Flush(job.InboxFolder, f)
+}
+
+// errChanged says that a file has changed since the watcher looked at it.
+var errChanged = errors.New("changed")
+
+// onFlushed queues a file whose content is on the disk.
+func (p *Pool) onFlushed(u *unit, err error) {
+	s := &p.state
+	s.flushing--
+
+	switch {
+	case s.closed:
+		delete(s.names, u.rec.Name)
+	case err == nil:
+		s.candidates = append(s.candidates, u)
+	case errors.Is(err, job.ErrDisk):
+		p.hold(u, err)
+	default:
+		p.letGo(u, err)
+	}
+}
+
+// hold remembers a file whose content the disk refused. A second flush would
+// say that all is well and lie, so it must change first.
+func (p *Pool) hold(u *unit, err error) {
+	s := &p.state
+	delete(s.names, u.rec.Name)
+
+	if len(s.held) >= maxHeld {
+		p.closeDisk(err)
+
+		return
+	}
+
+	s.held[u.rec.Name] = heldFile{file: u.file, why: job.ReasonIOError}
+	p.deps.Log.Error().Str("file", job.Show(u.rec.Name)).Err(err).Msg("file held")
+}
+
+// letGo gives a file that could not be taken back to the watcher's care. That
+// somebody was faster is no news.
+func (p *Pool) letGo(u *unit, err error) {
+	delete(p.state.names, u.rec.Name)
+
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+
+	p.deps.Log.Debug().Str("file", job.Show(u.rec.Name)).Err(err).Msg("file not taken")
+
+	if errors.Is(err, errChanged) || errors.Is(err, job.ErrOpen) || errors.Is(err, job.ErrOther) {
+		p.deps.Look(u.rec.Name)
+	}
+}
+
+// closeDisk stops claims for a while because the disk refuses them.
+func (p *Pool) closeDisk(err error) {
+	if !p.state.disk.closed {
+		p.deps.Log.Error().Err(err).Msg("disk refuses, claims wait")
+	}
+
+	p.state.disk.close(err.Error(), time.Now(), Backoff{Min: diskWaitMin, Max: diskWaitMax})
+}
+
+// openDisk lets claims go on after one has worked.
+func (p *Pool) openDisk() {
+	if p.state.disk.open() {
+		p.deps.Log.Info().Msg("disk takes claims again")
+	}
+}

@@ -1,0 +1,93 @@
+package process
+
+import (
+	"context"
+	"sync"
+
+	"importerd/internal/job"
+
+	"github.com/rs/zerolog"
+)
+
+// notifier runs the operator's on_failed command, one at a time, in the order
+// of the failures.
+type notifier struct {
+	call func(ctx context.Context, rec job.Record, note []byte) error
+	log  zerolog.Logger
+	wake chan struct{} // add and close send, run receives; holds one; never closed
+
+	mu      sync.Mutex
+	pending []notice // guarded by mu
+	closed  bool     // guarded by mu
+}
+
+// notice is one thing to tell.
+type notice struct {
+	rec  job.Record
+	note []byte
+}
+
+func newNotifier(call func(context.Context, job.Record, []byte) error, log zerolog.Logger) *notifier {
+	return &notifier{call: call, log: log, wake: make(chan struct{}, 1)}
+}
+
+// add queues a notice. It does not block.
+func (n *notifier) add(rec job.Record, note []byte) {
+	if n.call == nil {
+		return
+	}
+
+	n.mu.Lock()
+	n.pending = append(n.pending, notice{rec, note})
+	n.mu.Unlock()
+	n.poke()
+}
+
+// close lets run end when all is told.
+func (n *notifier) close() {
+	n.mu.Lock()
+	n.closed = true
+	n.mu.Unlock()
+	n.poke()
+}
+
+func (n *notifier) poke() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run tells what is queued until it is closed and all is told. When work is
+// done the calls come back at once.
+func (n *notifier) run(work context.Context) {
+	for {
+		next, more := n.next()
+
+		switch {
+		case next != nil:
+			if err := n.call(work, next.rec, next.note); err != nil {
+				n.log.Warn().Str("job", next.rec.ID.String()).Err(err).Msg("on_failed did not work")
+			}
+		case more:
+			<-n.wake
+		default:
+			return
+		}
+	}
+}
+
+// next takes the first notice, nil: there is none; more says whether any can come.
+func (n *notifier) next() (*notice, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+
+	if len(n.pending) == 0 {
+		return nil, !n.closed
+	}
+
+	first := n.pending[0]
+	n.pending = n.pending[1:]
+
+	return &first, true
+}

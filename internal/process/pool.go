@@ -1,0 +1,216 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"importerd/internal/job"
+)
+
+const (
+	// flushAhead is how many files beyond the free slots may be brought to the
+	// disk at a time: a huge one must not hold up the small ones behind it.
+	flushAhead = 16
+	// finishAhead is how many ended jobs may wait for the finisher before no
+	// more are started.
+	finishAhead = 1024
+)
+
+// Pool works on the files of one spool.
+type Pool struct {
+	cfg      Config
+	deps     Deps
+	notifier *notifier
+
+	events   chan func()   // whoever has news for the loop sends, the loop calls; never closed
+	toFinish chan []*unit  // the loop sends, Run closes, the finisher receives
+	gone     chan struct{} // closed by Run when the loop has ended
+
+	trouble atomic.Pointer[string] // why outcomes cannot be written; nil: they can. The finisher writes.
+	counts  atomic.Pointer[Counts] // the loop writes, anyone reads
+	state   state                  // belongs to the loop
+	flights sync.WaitGroup         // attempt and upkeep goroutines
+}
+
+// state is what the loop knows. Nobody else touches it while Run lives.
+type state struct {
+	names      map[string]*unit    // by name as dropped: all between the inbox and the finisher's end
+	candidates []*unit             // flushed, wait for a slot
+	flushing   int                 // flush goroutines under way
+	running    map[job.ID]*unit    // attempts under way
+	unfinished []*unit             // ended, wait for the finisher
+	finishing  int                 // at the finisher
+	orphans    []*orphan           // handlers of an earlier daemon that still live
+	held       map[string]heldFile // not taken until they change
+	broken     gate                // closed while the handler cannot work
+	disk       gate                // closed while the disk refuses claims
+	dueFirst   bool                // the next free slot prefers a deferred job to a new file
+	droppings  map[string]uint64   // by name: value of started when first seen
+	started    uint64              // attempts started so far
+	listing    bool                // an upkeep goroutine is under way
+	closed     bool                // no more claims
+	lost       bool                // the disk cannot be trusted any more
+	tally      Counts              // what has been counted since the start
+}
+
+// New returns a Pool. It does nothing before Recover and Run.
+func New(cfg Config, deps Deps) (*Pool, error) {
+	if cfg.Workers < 1 || cfg.Attempts < 1 || cfg.BeatEvery <= 0 ||
+		cfg.Backoff.Min <= 0 || cfg.Backoff.Max < cfg.Backoff.Min {
+		return nil, fmt.Errorf("bug: pool of spool %q: workers %d, attempts %d, backoff %v, beat every %v",
+			cfg.Spool, cfg.Workers, cfg.Attempts, cfg.Backoff, cfg.BeatEvery)
+	}
+
+	p := &Pool{
+		cfg: cfg, deps: deps,
+		notifier: newNotifier(deps.Notify, deps.Log),
+		events:   make(chan func()), toFinish: make(chan []*unit), gone: make(chan struct{}),
+		state: state{
+			names: map[string]*unit{}, running: map[job.ID]*unit{},
+			held: map[string]heldFile{}, droppings: map[string]uint64{},
+		},
+	}
+	p.counts.Store(&Counts{})
+
+	return p, nil
+}
+
+// Run takes files until intake is done, then lets what runs end, and returns
+// when nothing is left in processing/ but what the disk would not take.
+// Handlers that still run when work is done are asked to end and their files
+// are deferred. An error wraps job.ErrUntrusted or job.ErrDisk.
+func (p *Pool) Run(intake, work context.Context) error {
+	work, cutOff := context.WithCancel(work)
+	defer cutOff()
+
+	var writers sync.WaitGroup
+
+	var result error
+
+	finish := newFinisher(p, cutOff)
+
+	writers.Go(func() { result = finish.run(work) })
+	writers.Go(func() { p.notifier.run(work) })
+
+	p.loop(intake, work)
+	close(p.gone)
+	p.flights.Wait()
+	close(p.toFinish)
+	p.notifier.close()
+	writers.Wait()
+
+	return result
+}
+
+// post gives the loop something to do. It is dropped when the loop has ended.
+func (p *Pool) post(f func()) {
+	select {
+	case p.events <- f:
+	case <-p.gone:
+	}
+}
+
+// ask runs f in the loop and waits for it. It says false when the pool is not
+// running or ctx is done.
+func (p *Pool) ask(ctx context.Context, f func()) bool {
+	done := make(chan struct{})
+
+	select {
+	case p.events <- func() { f(); close(done) }:
+		<-done
+
+		return true
+	case <-p.gone:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Idle says whether nothing is under way that will end by itself without a
+// further wait: nothing taken over, nothing running, nothing due.
+func (p *Pool) Idle(ctx context.Context) bool {
+	idle := false
+	asked := p.ask(ctx, func() {
+		due, _, err := p.deps.Journal.Due(time.Now(), 1)
+		idle = err == nil && len(due) == 0 && len(p.state.names) == 0 && !p.busy()
+	})
+
+	return asked && idle
+}
+
+// loop is the one goroutine that owns the state. It ends when no more is to be
+// claimed and nothing runs or waits for the finisher.
+func (p *Pool) loop(intake, work context.Context) {
+	beat := time.NewTicker(p.cfg.BeatEvery)
+	defer beat.Stop()
+
+	wake := time.NewTimer(0)
+	defer wake.Stop()
+
+	done := intake.Done()
+
+	for !p.state.closed || p.busy() {
+		p.deps.LoopPulse.Beat()
+		p.startAll(intake, work)
+		p.publish()
+		wake.Reset(p.untilNext(time.Now()))
+
+		outbox, units := p.outbox()
+
+		select {
+		case <-done:
+			done = nil
+
+			p.closeIntake()
+		case files := <-p.inlet():
+			p.takeOver(files)
+		case outbox <- units:
+			p.state.unfinished = nil
+			p.state.finishing += len(units)
+		case f := <-p.events:
+			f()
+		case <-wake.C:
+		case <-beat.C:
+			p.upkeep()
+		}
+	}
+
+	p.publish()
+}
+
+// outbox returns where what has ended goes to, nil while nothing has.
+func (p *Pool) outbox() (chan<- []*unit, []*unit) {
+	if len(p.state.unfinished) == 0 || p.state.lost {
+		return nil, nil
+	}
+
+	return p.toFinish, p.state.unfinished
+}
+
+// busy says whether anything runs or waits to be finished.
+func (p *Pool) busy() bool {
+	s := &p.state
+	if len(s.running) > 0 || s.listing {
+		return true
+	}
+
+	return !s.lost && (len(s.unfinished) > 0 || s.finishing > 0)
+}
+
+// closeIntake ends claiming. What was taken over but not claimed lies in the
+// inbox as before; a flush under way is not waited for.
+func (p *Pool) closeIntake() {
+	s := &p.state
+	s.closed = true
+
+	for _, u := range s.candidates {
+		delete(s.names, u.rec.Name)
+	}
+
+	s.candidates = nil
+	p.lookForDroppings()
+}

@@ -1,0 +1,116 @@
+package process
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"importerd/internal/job"
+
+	"github.com/rs/zerolog"
+)
+
+// line begins a log line about a job.
+func (p *Pool) line(e *zerolog.Event, rec job.Record) *zerolog.Event {
+	e = e.Str("job", rec.ID.String()).Str("file", job.Show(rec.Name))
+	if rec.Attempt > 0 {
+		e = e.Int("attempt", rec.Attempt)
+	}
+
+	return e
+}
+
+// tell says what became of a job, now that it is true after a power cut.
+func (p *Pool) tell(u *unit) {
+	rec := u.rec
+
+	if rec.State == job.Failed {
+		p.fail(rec)
+	}
+
+	e, message := p.deps.Log.Info(), "job done"
+
+	switch {
+	case u.verdict == job.Interrupted:
+		message = "job interrupted"
+	case rec.State == job.Failed:
+		e, message = p.deps.Log.Error(), "job failed"
+	case rec.State == job.Deferred && u.verdict == "":
+		e, message = p.deps.Log.Debug(), "job deferred"
+	case rec.State == job.Deferred:
+		e, message = p.deps.Log.Warn(), "job deferred"
+	}
+
+	e = p.line(e, rec)
+	if rec.Exit != nil && u.verdict != "" {
+		e = e.Str("took", rec.Exit.Took.Round(time.Microsecond).String())
+	}
+
+	if rec.State == job.Deferred {
+		e = e.Time("due", rec.DueAt)
+	}
+
+	if rec.Changed {
+		e = e.Bool("changed", true)
+	}
+
+	if rec.Results != "" {
+		e = e.Str("results", job.Show(rec.Results))
+	}
+
+	if rec.Error != "" {
+		e = e.Str("err", rec.Error)
+	}
+
+	e.Msg(message)
+}
+
+// fail writes the note for people beside a failed job and has the operator told.
+func (p *Pool) fail(rec job.Record) {
+	name := rec.File
+	if name == "" {
+		name = rec.Name
+	}
+
+	note := failedNote(rec, p.deps.Papers.LogPath(rec.ID))
+	if err := p.deps.Papers.WriteNote(name, note); err != nil {
+		p.line(p.deps.Log.Warn(), rec).Err(err).Msg("note not written")
+	}
+
+	p.notifier.add(rec, note)
+}
+
+// failedNote is the text of errors/NAME.txt.
+func failedNote(rec job.Record, log string) []byte {
+	var b strings.Builder
+
+	fmt.Fprintf(&b, "importerd gave up on %s\n\n", job.Show(rec.Name))
+	fmt.Fprintf(&b, "why:      %s\n", rec.Error)
+	fmt.Fprintf(&b, "when:     %s\n", rec.FinishedAt.Format(time.RFC3339))
+	fmt.Fprintf(&b, "spool:    %s\njob:      %s\n", rec.Spool, rec.ID)
+	fmt.Fprintf(&b, "attempts: %d\n", rec.Attempt)
+
+	switch {
+	case rec.File == "":
+		b.WriteString("file:     there is none any more\n")
+	default:
+		fmt.Fprintf(&b, "file:     failed/%s\n", job.Show(rec.File))
+		b.WriteString("retry:    move the file from failed/ to inbox/\n")
+	}
+
+	if rec.Exit != nil && len(rec.Exit.Tail) > 0 {
+		fmt.Fprintf(&b, "\nThe last it said (all of it in %s):\n\n", log)
+
+		for line := range strings.Lines(string(rec.Exit.Tail)) {
+			b.WriteString("  " + job.Show(strings.TrimRight(line, "\r\n")) + "\n")
+		}
+	}
+
+	return []byte(b.String())
+}
+
+// brokenNote is what the operator is told when a spool's handler cannot work.
+func brokenNote(rec job.Record) []byte {
+	return fmt.Appendf(nil, "the handler of spool %s cannot work: %s\n\n"+
+		"All files are kept. One at a time is tried again until it works.\n", rec.Spool, rec.Error)
+}
