@@ -1,0 +1,283 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"importerd/internal/job"
+)
+
+// run is one process from its start to the end of its tree.
+type run struct {
+	base
+
+	argv []string
+	env  []string
+
+	stdin   func() (int, error) // opens what becomes standard input; closed after the start
+	output  *output
+	reports *reports // nil: no descriptor 3
+	lock    *os.File // descriptor 4; nil: none
+
+	kill    <-chan struct{} // closed by the caller; nil: never
+	started func(pid int)
+
+	tree tree
+	pool sync.WaitGroup // the goroutines of this run
+}
+
+// do runs the process. When it returns, no goroutine and no descriptor of the
+// run is left.
+func (r *run) do(ctx context.Context) job.Exit {
+	if err := r.unwanted(ctx); err != nil {
+		return job.Exit{Code: -1, Err: err}
+	}
+
+	begin := time.Now()
+
+	pipes, err := r.start()
+	if err != nil {
+		return job.Exit{Code: -1, Err: err, Took: time.Since(begin)}
+	}
+
+	if r.started != nil {
+		r.started(r.tree.pgid)
+	}
+
+	r.pump(pipes)
+	waitErr := r.supervise(ctx)
+	exit := job.Exit{Code: -1, Took: time.Since(begin)}
+
+	// Whoever is left holds the job's file, its output and its lock.
+	r.tree.kill()
+	setStatus(&exit, &r.tree, waitErr)
+	r.tree.settle()
+
+	for _, p := range pipes {
+		p.finish()
+	}
+
+	r.pool.Wait()
+	r.conclude(&exit)
+
+	return exit
+}
+
+// unwanted says why the process need not be started any more.
+func (r *run) unwanted(ctx context.Context) error {
+	select {
+	case <-r.kill:
+		return ErrKilled
+	default:
+	}
+
+	return context.Cause(ctx)
+}
+
+// start starts the process and returns the pipes from it: of its output, and
+// of its reports if they are asked for.
+func (r *run) start() ([]*pipe, error) {
+	program, err := r.find()
+	if err != nil {
+		return nil, err
+	}
+
+	stdin, err := r.stdin()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(stdin) //nolint:errcheck // nothing was written
+
+	pipes, err := r.openPipes()
+	if err != nil {
+		return nil, err
+	}
+
+	if err := r.exec(program, stdin, pipes); err != nil {
+		discard(pipes)
+
+		return nil, explain(program, r.dir, err)
+	}
+
+	for _, p := range pipes {
+		p.release()
+	}
+
+	return pipes, nil
+}
+
+// openPipes opens the pipes of the run, all or none.
+func (r *run) openPipes() ([]*pipe, error) {
+	count := 1
+	if r.reports != nil {
+		count = 2
+	}
+
+	pipes := make([]*pipe, 0, count)
+
+	for range count {
+		p, err := newPipe()
+		if err != nil {
+			discard(pipes)
+
+			return nil, err
+		}
+
+		pipes = append(pipes, p)
+	}
+
+	return pipes, nil
+}
+
+// discard closes both ends of pipes of which no process came to be.
+func discard(pipes []*pipe) {
+	for _, p := range pipes {
+		p.release()
+		_ = p.reader.Close() //nolint:errcheck // only read
+	}
+}
+
+// exec returns when the program has taken the place of our copy, in its own
+// process group, or with the bare errno for which it could not.
+func (r *run) exec(program string, stdin int, pipes []*pipe) error {
+	files := []uintptr{uintptr(stdin), uintptr(pipes[0].writer), uintptr(pipes[0].writer)}
+	if r.reports != nil {
+		files = append(files, uintptr(pipes[1].writer))
+
+		if r.lock != nil {
+			files = append(files, r.lock.Fd())
+		}
+	}
+
+	//nolint:gosec // to run what the operator configured is the purpose
+	pid, _, err := syscall.StartProcess(program, r.argv, &syscall.ProcAttr{
+		Dir: r.dir, Env: r.env, Files: files, Sys: r.tree.attributes(),
+	})
+
+	runtime.KeepAlive(r.lock)
+
+	if err != nil {
+		return err //nolint:wrapcheck // explained by the caller
+	}
+
+	r.tree.adopt(pid)
+
+	if r.oomScore {
+		raiseOOMScore(pid)
+	}
+
+	return nil
+}
+
+// pump starts the goroutines that read the pipes.
+func (r *run) pump(pipes []*pipe) {
+	r.pool.Go(func() { pipes[0].pump(r.output.take) })
+
+	if r.reports != nil {
+		r.pool.Go(func() { pipes[1].pump(r.reports.take) })
+	}
+}
+
+// supervise waits for the end of the main process and brings it about when ctx
+// is done or the caller wants it killed. The process is not reaped yet.
+func (r *run) supervise(ctx context.Context) error {
+	var err error
+
+	exited := make(chan struct{}) // closed by the goroutine that waits
+
+	r.pool.Go(func() {
+		defer close(exited)
+
+		err = awaitEnd(r.tree.pgid)
+	})
+
+	select {
+	case <-exited:
+		return err
+	case <-r.kill:
+	case <-ctx.Done():
+		r.tree.terminate()
+		r.grace(exited)
+	}
+
+	r.tree.kill()
+	<-exited
+
+	return err
+}
+
+// grace gives the tree its time to end after it was asked to.
+func (r *run) grace(exited <-chan struct{}) {
+	timer := time.NewTimer(r.killAfter)
+	defer timer.Stop()
+
+	select {
+	case <-exited:
+	case <-r.kill:
+	case <-timer.C:
+	}
+}
+
+// awaitEnd returns when process pid has ended and leaves it to be reaped, so
+// that its number stays taken.
+func awaitEnd(pid int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR { //nolint:errorlint // a bare errno
+			return err //nolint:wrapcheck // told by the caller
+		}
+	}
+}
+
+// setStatus reaps the main process of the tree and puts its status into exit.
+func setStatus(exit *job.Exit, t *tree, waitErr error) {
+	status, err := t.reap()
+
+	switch {
+	case waitErr != nil:
+		exit.Err = fmt.Errorf("wait for process %d: %w", t.pgid, waitErr)
+	case err != nil:
+		exit.Err = fmt.Errorf("reap process %d: %w", t.pgid, err)
+	case status.Exited():
+		exit.Code = status.ExitStatus()
+	default:
+		exit.Signal = signalName(status.Signal())
+	}
+}
+
+// signalName returns the name as kill -l knows it; real-time signals have
+// numbers only.
+func signalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+
+	return "SIG" + strconv.Itoa(int(sig))
+}
+
+// conclude writes out what was held back and puts it into exit.
+func (r *run) conclude(exit *job.Exit) {
+	exit.Tail = r.output.finish()
+
+	if r.reports != nil {
+		exit.RetryAfter = r.reports.finish()
+	}
+}
+
+// openNull opens the standard input of commands that are to read nothing.
+func openNull() (int, error) {
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open /dev/null: %w", err)
+	}
+
+	return fd, nil
+}
