@@ -21,14 +21,14 @@ func (e *elementError) Unwrap() error { return e.err }
 // list is several strings. As a flag it is given once for each.
 type list struct {
 	p    *[]string
-	word string
+	of   string // for the help: GLOB
 	rule func(i int, element string) error
 }
 
-func (l list) String() string { return strings.Join(*l.p, " ") }
-func (l list) Type() string   { return l.word }
+func (l list) show() string { return strings.Join(*l.p, " ") }
+func (l list) word() string { return l.of }
 
-func (l list) Set(element string) error {
+func (l list) set(element string) error {
 	if err := l.rule(len(*l.p), element); err != nil {
 		return err
 	}

@@ -191,7 +191,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 
-		joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the join itself
+		joined, ok := err.(interface{ Unwrap() []error })
 		if !ok {
 			t.Fatalf("not joined: %v", err)
 		}

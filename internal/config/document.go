@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -65,8 +66,7 @@ func syntaxMistake(err error) *Mistake {
 	text := strings.TrimPrefix(err.Error(), "toml: ")
 	at := position{1, 1}
 
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
+	if decode, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, column := decode.Position()
 		at = position{max(line, 1), max(column, 1)}
 	}
@@ -107,7 +107,7 @@ func (d *document) locate(text []byte) {
 
 // key notes where the parts of node's key stand, and returns its whole path.
 func (d *document) key(path []string, node *unstable.Node) []string {
-	path = path[:len(path):len(path)]
+	path = slices.Clip(path)
 
 	for parts := node.Key(); parts.Next(); {
 		part := parts.Node()
@@ -126,7 +126,7 @@ func (d *document) keyValue(table []string, node *unstable.Node) {
 
 // value notes where a value, its elements and its keys stand.
 func (d *document) value(path []string, node *unstable.Node) {
-	switch node.Kind { //nolint:exhaustive // all others are scalars
+	switch node.Kind {
 	case unstable.InlineTable:
 		for children := node.Children(); children.Next(); {
 			d.keyValue(path, children.Node())
@@ -134,7 +134,7 @@ func (d *document) value(path []string, node *unstable.Node) {
 	case unstable.Array:
 		children := node.Children()
 		for i := 0; children.Next(); i++ {
-			d.value(append(path[:len(path):len(path)], strconv.Itoa(i)), children.Node())
+			d.value(append(slices.Clip(path), strconv.Itoa(i)), children.Node())
 		}
 	default:
 		at := d.start(node)

@@ -27,7 +27,7 @@ func ParseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q %w", text, errDuration)
 	}
 
-	whole := time.Duration(n) * day //nolint:gosec // bounded above
+	whole := time.Duration(n) * day
 	if found && rest == "" {
 		return whole, nil
 	}

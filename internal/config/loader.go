@@ -39,12 +39,10 @@ func (l *loader) file() {
 func (l *loader) unknown(key string) {
 	at := l.doc.at(key).key
 
-	for _, name := range spoolKeys() {
-		if key == name {
-			l.add(at, fmt.Errorf("%s belongs to a spool: write it below [spool.NAME]", key))
+	if slices.Contains(spoolKeys(), key) {
+		l.add(at, fmt.Errorf("%s belongs to a spool: write it below [spool.NAME]", key))
 
-			return
-		}
+		return
 	}
 
 	l.add(at, fmt.Errorf("unknown key %q: %s", key, meant(key, []string{"listen", "spool"})))

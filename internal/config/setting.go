@@ -17,12 +17,12 @@ type Setting struct {
 
 // Value binds a setting that has a flag to its field in s.
 func (t Setting) Value(s *Spool) Value {
-	value, ok := t.bind(s).(Value)
+	value, ok := t.bind(s).(scalar)
 	if !ok {
 		panic("bug: no flag can set " + t.Key)
 	}
 
-	return value
+	return Value{value}
 }
 
 // Settings returns all settings of a spool, in the order of the help.
@@ -71,15 +71,18 @@ func tuningSettings() []Setting {
 		{
 			Key: "workers", Flag: "workers", Help: "files handled at a time", example: "4",
 			bind: func(s *Spool) field { return number{&s.Workers, 1, 1024} },
-		}, {
+		},
+		{
 			Key: "ready", Flag: "ready", Help: "how to tell that a file is whole", example: `"auto"`,
 			bind: func(s *Spool) field {
 				return choice[Ready]{&s.Ready, []Ready{ReadyAuto, ReadySettle, ReadyMarker}}
 			},
-		}, {
+		},
+		{
 			Key: "marker", Flag: "marker", Help: "with --ready marker: suffix of the marker files", example: `".done"`,
 			bind: func(s *Spool) field { return text{&s.Marker, "SUFFIX", checkMarker} },
-		}, {
+		},
+		{
 			Key: "order", Flag: "order", Help: "which of the waiting files come first", example: `"age"`,
 			bind: func(s *Spool) field {
 				return choice[Order]{&s.Order, []Order{OrderNone, OrderAge, OrderName}}
@@ -96,7 +99,8 @@ func tuningSettings() []Setting {
 		{
 			Key: "attempts", Flag: "attempts", Help: "give a file up after so many attempts", example: "8",
 			bind: func(s *Spool) field { return number{&s.Attempts, 1, 1000} },
-		}, {
+		},
+		{
 			Key: "backoff", Flag: "backoff", Help: "shortest and longest wait between attempts", example: `"2s..10m"`,
 			bind: func(s *Spool) field { return waits{&s.Backoff, 10 * time.Millisecond, 30 * day} },
 		},

@@ -129,7 +129,7 @@ func split(key string, err error) []problem {
 		return nil
 	}
 
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []problem
 		for _, err := range joined.Unwrap() {
 			all = append(all, split(key, err)...)

@@ -11,11 +11,23 @@ import (
 
 // Value is one setting of one spool, bound to its field, as a flag. It fits
 // what flag libraries ask for.
-type Value interface {
-	String() string        // as Set reads it
-	Set(text string) error // reads and checks; says what to write instead
-	Type() string          // a word for the help: D, N, GLOB
+type Value struct{ scalar scalar }
+
+// String returns the present value as Set reads it.
+func (v Value) String() string {
+	if v.scalar == nil { // flag libraries ask a zero Value
+		return ""
+	}
+
+	return v.scalar.show()
 }
+
+// Set reads and checks text; the error says what to write instead, and the
+// field is as it was then. What may be repeated is added to.
+func (v Value) Set(text string) error { return v.scalar.set(text) }
+
+// Type returns a word for the help: D, N, GLOB; "bool" for what needs no value.
+func (v Value) Type() string { return v.scalar.word() }
 
 // field is one setting of one spool, bound to its field, as a key of the file.
 type field interface {
@@ -27,6 +39,14 @@ type field interface {
 	check() error
 }
 
+// scalar is a field that can be a flag as well; see Value.
+type scalar interface {
+	field
+	show() string
+	set(text string) error
+	word() string
+}
+
 // errType says that a value of the file is of another type than its key wants.
 var errType = errors.New("wrong type")
 
@@ -36,10 +56,10 @@ type number struct {
 	low, high int
 }
 
-func (n number) String() string { return strconv.Itoa(*n.p) }
-func (n number) Type() string   { return "N" }
+func (n number) show() string { return strconv.Itoa(*n.p) }
+func (n number) word() string { return "N" }
 
-func (n number) Set(text string) error {
+func (n number) set(text string) error {
 	value, err := strconv.Atoi(text)
 	if err != nil {
 		return fmt.Errorf("%q is no whole number: write one from %d to %d", text, n.low, n.high)
@@ -54,7 +74,7 @@ func (n number) load(v any) error {
 		return errType
 	}
 
-	return n.Set(strconv.FormatInt(value, 10))
+	return n.set(strconv.FormatInt(value, 10))
 }
 
 func (n number) check() error {
@@ -72,9 +92,9 @@ type span struct {
 	none      bool // zero means that there is none, whatever low says
 }
 
-func (s span) Type() string { return "D" }
+func (s span) word() string { return "D" }
 
-func (s span) String() string {
+func (s span) show() string {
 	if s.none && *s.p == 0 {
 		return "none"
 	}
@@ -82,7 +102,7 @@ func (s span) String() string {
 	return FormatDuration(*s.p)
 }
 
-func (s span) Set(text string) error {
+func (s span) set(text string) error {
 	if s.none && text == "none" {
 		text = "0"
 	}
@@ -95,7 +115,7 @@ func (s span) Set(text string) error {
 	return try(s.p, value, s.check)
 }
 
-func (s span) load(v any) error { return loadText(v, s.Set) }
+func (s span) load(v any) error { return loadText(v, s.set) }
 
 func (s span) check() error {
 	if s.none && *s.p == 0 {
@@ -121,10 +141,10 @@ type waits struct {
 	low, high time.Duration
 }
 
-func (w waits) String() string { return w.p.String() }
-func (w waits) Type() string   { return "MIN..MAX" }
+func (w waits) show() string { return w.p.String() }
+func (w waits) word() string { return "MIN..MAX" }
 
-func (w waits) Set(text string) error {
+func (w waits) set(text string) error {
 	value, err := ParseBackoff(text)
 	if err != nil {
 		return err
@@ -133,7 +153,7 @@ func (w waits) Set(text string) error {
 	return try(w.p, value, w.check)
 }
 
-func (w waits) load(v any) error { return loadText(v, w.Set) }
+func (w waits) load(v any) error { return loadText(v, w.set) }
 
 func (w waits) check() error {
 	switch {
@@ -153,11 +173,11 @@ type choice[T ~string] struct {
 	of []T
 }
 
-func (c choice[T]) String() string        { return string(*c.p) }
-func (c choice[T]) Set(text string) error { return try(c.p, T(text), c.check) }
-func (c choice[T]) load(v any) error      { return loadText(v, c.Set) }
+func (c choice[T]) show() string          { return string(*c.p) }
+func (c choice[T]) set(text string) error { return try(c.p, T(text), c.check) }
+func (c choice[T]) load(v any) error      { return loadText(v, c.set) }
 
-func (c choice[T]) Type() string {
+func (c choice[T]) word() string {
 	words := make([]string, len(c.of))
 	for i, word := range c.of {
 		words[i] = string(word)
@@ -171,17 +191,17 @@ func (c choice[T]) check() error {
 		return nil
 	}
 
-	return fmt.Errorf("%q is not possible: write one of %s", string(*c.p), strings.ReplaceAll(c.Type(), "|", ", "))
+	return fmt.Errorf("%q is not possible: write one of %s", string(*c.p), strings.ReplaceAll(c.word(), "|", ", "))
 }
 
 // truth is yes or no.
 type truth struct{ p *bool }
 
-func (t truth) String() string { return strconv.FormatBool(*t.p) }
-func (t truth) Type() string   { return "bool" }
-func (t truth) check() error   { return nil }
+func (t truth) show() string { return strconv.FormatBool(*t.p) }
+func (t truth) word() string { return "bool" }
+func (t truth) check() error { return nil }
 
-func (t truth) Set(text string) error {
+func (t truth) set(text string) error {
 	value, err := strconv.ParseBool(text)
 	if err != nil {
 		return fmt.Errorf("%q is neither yes nor no: write true or false", text)
@@ -206,14 +226,14 @@ func (t truth) load(v any) error {
 // text is a string that one must know something of.
 type text struct {
 	p    *string
-	word string // for the help: DIR, SUFFIX
+	of   string // for the help: DIR, SUFFIX
 	rule func(string) error
 }
 
-func (t text) String() string         { return *t.p }
-func (t text) Type() string           { return t.word }
-func (t text) Set(value string) error { return try(t.p, value, t.check) }
-func (t text) load(v any) error       { return loadText(v, t.Set) }
+func (t text) show() string           { return *t.p }
+func (t text) word() string           { return t.of }
+func (t text) set(value string) error { return try(t.p, value, t.check) }
+func (t text) load(v any) error       { return loadText(v, t.set) }
 func (t text) check() error           { return t.rule(*t.p) }
 
 // try sets *p to value; if check does not like that, *p is as it was.
