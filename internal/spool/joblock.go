@@ -1,0 +1,209 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"importerd/internal/job"
+)
+
+// LockJob takes the lock of an attempt on the job, whose file was dropped as
+// name. The attempt inherits the descriptor; the lock is free when nobody has
+// it any more.
+//
+// Errors: job.ErrHeld: an earlier attempt lives; job.ErrDisk.
+func (s *Spool) LockJob(id job.ID, name string) (*os.File, error) {
+	lock, err := s.seize(id, unix.O_CREAT, lockSoon)
+	if err != nil {
+		return nil, lockFailed("take", id, err)
+	}
+
+	// The old one may have closed its descriptor and live on.
+	old, err := s.readLock(id)
+	if err == nil && old.alive() {
+		err = fmt.Errorf("%w: process %d", job.ErrHeld, old.PID)
+	}
+
+	if err == nil {
+		err = s.writeLock(id, newNote(id, name))
+	}
+
+	if err != nil {
+		return nil, lockFailed("take", id, errors.Join(err, lock.Close()))
+	}
+
+	return lock, nil
+}
+
+// NoteProcess writes into the lock file which process has the attempt, so that
+// after a crash of ours it can be found. A process that has ended and was waited
+// for is fs.ErrNotExist.
+func (s *Spool) NoteProcess(lock *os.File, pid int) error {
+	id, err := lockID(lock)
+	if err != nil {
+		return err
+	}
+
+	note, err := s.readLock(id)
+	if err != nil {
+		return lockFailed("read", id, err)
+	}
+
+	note.PID = pid
+
+	if note.Start, err = startOf(pid); err != nil {
+		return lockFailed("note the process in", id, err)
+	}
+
+	if note.Boot, err = bootID(); err != nil {
+		return lockFailed("note the process in", id, err)
+	}
+
+	return lockFailed("write", id, s.writeLock(id, note))
+}
+
+// UnlockJob closes the lock and removes its file, if nobody else has it.
+//
+// Errors: job.ErrHeld: a process of the attempt lives, and the file stays;
+// job.ErrDisk.
+func (s *Spool) UnlockJob(id job.ID, lock *os.File) error {
+	cerr := lock.Close()
+	if errors.Is(cerr, fs.ErrClosed) {
+		cerr = nil
+	}
+
+	return lockFailed("give back", id, errors.Join(cerr, s.dropLock(id, lockSoon)))
+}
+
+// HandlerGone says whether nothing of an attempt on the job lives any more; its
+// lock file is then removed.
+func (s *Spool) HandlerGone(id job.ID) bool {
+	note, err := s.readLock(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+
+	return err == nil && !note.alive() && s.dropLock(id, lockNow) == nil
+}
+
+// OldHandler is an attempt that an earlier daemon has started and that may
+// still live.
+type OldHandler struct {
+	Job   job.ID
+	Name  string // of the file as dropped; empty: not known
+	PID   int    // of its first process, and its process group; 0: not known
+	Alive bool   // PID is still that process, and may be signalled
+}
+
+// OldHandlers returns the attempts of an earlier daemon that still live: the
+// lock is held, or the process is there although it has closed the lock. The
+// locks of all others are removed. It is for recovery, before any LockJob.
+//
+// Errors: job.ErrDisk.
+func (s *Spool) OldHandlers() ([]OldHandler, error) {
+	var old []OldHandler
+
+	for name, err := range names(s.locks) {
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", job.Show(s.locks.path), withKind(err))
+		}
+
+		id, err := job.ParseID(name)
+		if err != nil || id.String() != name {
+			continue // none of ours, and in nobody's way
+		}
+
+		note, err := s.readLock(id)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, lockFailed("read", id, err)
+		}
+
+		alive := note.alive()
+		if !alive {
+			err = s.dropLock(id, lockNow)
+		}
+
+		switch {
+		case alive || errors.Is(err, job.ErrHeld):
+			old = append(old, OldHandler{Job: id, Name: note.name(), PID: note.PID, Alive: alive})
+		case err != nil:
+			return nil, lockFailed("remove", id, err)
+		}
+	}
+
+	return old, nil
+}
+
+// dropLock removes a lock file that nobody has.
+func (s *Spool) dropLock(id job.ID, lock func(fd int) error) error {
+	file, err := s.seize(id, 0, lock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+
+	if err != nil {
+		return err
+	}
+
+	return errors.Join(s.locks.unlink(id.String()), file.Close())
+}
+
+// seize opens the lock file of a job and locks it with lock. A file that was
+// removed between the two is worth nothing: then it begins again. The
+// descriptor only reads, so that no handler writes into the file by mistake.
+func (s *Spool) seize(id job.ID, flags int, lock func(fd int) error) (*os.File, error) {
+	for {
+		fd := -1
+		current := false
+
+		err := s.locks.use(func(at int) (err error) {
+			if fd, err = openat(at, id.String(), unix.O_RDONLY|unix.O_NOFOLLOW|flags, 0o600); err != nil {
+				return err
+			}
+
+			if err := lock(fd); err != nil {
+				return closeAfter(fd, err)
+			}
+
+			if current, err = stillAt(at, id.String(), fd); err != nil || !current {
+				return closeAfter(fd, err)
+			}
+
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+
+		if current {
+			return os.NewFile(uintptr(fd), s.locks.path+"/"+id.String()), nil
+		}
+	}
+}
+
+// stillAt says whether name below at means the file of fd.
+func stillAt(at int, name string, fd int) (bool, error) {
+	held, err := statAt(fd, "")
+	if err != nil {
+		return false, err
+	}
+
+	there, err := statAt(at, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+
+	return err == nil && there.Ino == held.Ino, err
+}
+
+func lockFailed(verb string, id job.ID, err error) error {
+	if err == nil {
+		return nil
+	}
+
+	return fmt.Errorf("%s the lock of job %s: %w", verb, id, withKind(err))
+}

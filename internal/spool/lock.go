@@ -1,0 +1,114 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"importerd/internal/job"
+)
+
+const pidFile = "pid"
+
+// lock takes the instance lock: a flock on the spool's directory itself, so
+// that nothing has to be made for it and it cannot be removed by mistake.
+func (s *Spool) lock() error {
+	err := s.root.use(lockSoon)
+
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, job.ErrHeld):
+		return &LockedError{Dir: s.path, PID: PIDOf(s.path)}
+	case errors.Is(err, unix.EIO), errors.Is(err, unix.ENOMEM):
+		return fmt.Errorf("lock %s: %w", job.Show(s.path), err)
+	}
+
+	return &UnfitError{
+		Path: s.path, Reason: "cannot be locked (" + err.Error() + " on " + s.kind.name + ")",
+		Hint: "use a directory on a local file system",
+	}
+}
+
+// lockNow takes a flock on fd, or fails at once with job.ErrHeld.
+func lockNow(fd int) error {
+	err := again(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return job.ErrHeld
+	}
+
+	return err
+}
+
+// lockSoon is lockNow, but it waits up to 100 ms: a process that another
+// goroutine starts has copies of all our descriptors, locks with them, for the moment
+// between its fork and its exec. The kernel tells nobody when that is over.
+func lockSoon(fd int) error {
+	const (
+		pause = 2 * time.Millisecond
+		tries = 50
+	)
+
+	for range tries {
+		if err := lockNow(fd); !errors.Is(err, job.ErrHeld) {
+			return err
+		}
+
+		<-time.After(pause)
+	}
+
+	return lockNow(fd)
+}
+
+// writePID tells people who has the spool. It needs no flush: a power cut ends
+// the process too.
+func (s *Spool) writePID() error {
+	text := strconv.Itoa(os.Getpid()) + "\n"
+
+	return s.folders[job.OwnFolder].use(func(at int) error {
+		fd, err := openat(at, pidFile, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+		if err != nil {
+			return fmt.Errorf("write %s: %w", pidFile, err)
+		}
+		defer unix.Close(fd)
+
+		if _, err := unix.Write(fd, []byte(text)); err != nil {
+			return fmt.Errorf("write %s: %w", pidFile, err)
+		}
+
+		return nil
+	})
+}
+
+// PIDOf returns the number of the process that says it has the spool at path,
+// or 0 if none is known. It is for messages: only the lock itself is sure.
+func PIDOf(path string) int {
+	const longest = 32 // bytes: a number and a newline
+
+	file, err := os.OpenFile(filepath.Join(path, string(job.OwnFolder), pidFile),
+		os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+
+	text, err := io.ReadAll(io.LimitReader(file, longest))
+	if err != nil {
+		return 0
+	}
+
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 0 || errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+		return 0
+	}
+
+	return pid
+}

@@ -1,0 +1,172 @@
+package spool
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"importerd/internal/job"
+)
+
+// lockNote is what a lock file says; the package comment tells the meaning.
+type lockNote struct {
+	Job     string `json:"job"`
+	Name    string `json:"name"`
+	NameB64 string `json:"name_b64,omitempty"`
+	PID     int    `json:"pid,omitempty"`
+	Start   uint64 `json:"start,omitempty"`
+	Boot    string `json:"boot,omitempty"`
+}
+
+func newNote(id job.ID, name string) lockNote {
+	note := lockNote{Job: id.String(), Name: name}
+	if !utf8.ValidString(name) {
+		note.NameB64 = base64.StdEncoding.EncodeToString([]byte(name))
+	}
+
+	return note
+}
+
+// parseNote reads a lock file. One that is empty or spoilt says nothing: the
+// lock counts, and a crash may have left the file at any stage.
+func parseNote(text []byte) lockNote {
+	var note lockNote
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&note); err != nil {
+		return lockNote{}
+	}
+
+	return note
+}
+
+// name returns the bytes of the file's name.
+func (n lockNote) name() string {
+	if raw, err := base64.StdEncoding.DecodeString(n.NameB64); err == nil && len(raw) > 0 {
+		return string(raw)
+	}
+
+	return n.Name
+}
+
+// alive says whether the process noted is there and the very one: numbers are
+// given to other processes again, also after a boot.
+func (n lockNote) alive() bool {
+	if n.PID <= 1 || n.Boot == "" {
+		return false
+	}
+
+	boot, err := bootID()
+	if err != nil || boot != n.Boot {
+		return false
+	}
+
+	start, err := startOf(n.PID)
+
+	return err == nil && start == n.Start
+}
+
+// readLock reads the lock file of a job.
+func (s *Spool) readLock(id job.ID) (lockNote, error) {
+	const longest = 1 << 16 // bytes; a name in base64 and JSON needs less than 4 KiB
+
+	var note lockNote
+
+	err := s.locks.use(func(at int) error {
+		fd, err := openat(at, id.String(), readFlags, 0)
+		if err != nil {
+			return err
+		}
+
+		file := os.NewFile(uintptr(fd), id.String())
+		defer file.Close() // nothing was written through it
+
+		text, err := io.ReadAll(io.LimitReader(file, longest))
+		note = parseNote(text)
+
+		return err
+	})
+
+	return note, err
+}
+
+// writeLock writes the lock file of a job. The new text goes over the old one
+// before that is cut, so that at each moment the file begins with a whole
+// object, as long as the text does not get shorter.
+func (s *Spool) writeLock(id job.ID, note lockNote) error {
+	text, err := json.Marshal(note)
+	if err != nil {
+		return err
+	}
+
+	return s.locks.use(func(at int) error {
+		fd, err := openat(at, id.String(), unix.O_WRONLY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return err
+		}
+
+		if err := writeAll(fd, append(text, '\n')); err != nil {
+			return closeAfter(fd, err)
+		}
+
+		return closeAfter(fd, unix.Ftruncate(fd, int64(len(text)+1)))
+	})
+}
+
+// lockID returns the job to which a lock belongs.
+func lockID(lock *os.File) (job.ID, error) {
+	id, err := job.ParseID(filepath.Base(lock.Name()))
+	if err != nil {
+		return id, fmt.Errorf("bug: %s is not a lock of ours: %w", job.Show(lock.Name()), err)
+	}
+
+	return id, nil
+}
+
+// startOf returns when a process started, in clock ticks since the boot. One
+// that has ended and only waits to be waited for is gone: fs.ErrNotExist.
+func startOf(pid int) (uint64, error) {
+	const state, start = 0, 19 // the third and the 22nd field; the second ends with the last ")"
+
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+
+	_, rest, _ := cutLast(string(text), ')')
+
+	fields := strings.Fields(rest)
+	if len(fields) <= start {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+
+	if fields[state] == "Z" || fields[state] == "X" {
+		return 0, fmt.Errorf("process %d has ended: %w", pid, os.ErrNotExist)
+	}
+
+	return strconv.ParseUint(fields[start], 10, 64)
+}
+
+// cutLast parts text at the last sep.
+func cutLast(text string, sep byte) (before, after string, found bool) {
+	at := strings.LastIndexByte(text, sep)
+	if at < 0 {
+		return text, "", false
+	}
+
+	return text[:at], text[at+1:], true
+}
+
+// bootID returns what tells this boot from all others.
+func bootID() (string, error) {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+
+	return strings.TrimSpace(string(text)), err
+}

@@ -1,0 +1,74 @@
+package spool_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"importerd/internal/job"
+	"importerd/internal/spool"
+)
+
+// open opens a spool in a directory of its own.
+func open(t *testing.T) *spool.Spool {
+	t.Helper()
+
+	s, err := spool.Open(t.TempDir(), spool.Options{Name: "orders"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+
+	return s
+}
+
+// drop puts a file into a folder of the spool.
+func drop(t *testing.T, s *spool.Spool, folder job.Folder, name, text string) {
+	t.Helper()
+
+	if err := os.WriteFile(s.Path(folder, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFileGoesThroughTheFolders(t *testing.T) {
+	t.Parallel()
+
+	s := open(t)
+	drop(t, s, job.InboxFolder, "a.csv", "one")
+
+	f, err := s.Probe(job.InboxFolder, "a.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := s.Flush(f); err != nil {
+		t.Fatal(err)
+	}
+
+	got, err := s.Claim(f)
+	if err != nil || !got.Untouched(f) {
+		t.Fatalf("claim: %+v, %v; want %+v", got, err, f)
+	}
+
+	name, err := s.Move(spool.Move{
+		From: job.ProcessingFolder, File: "a.csv", To: job.DoneFolder, Name: "a.csv", ID: job.NewID(),
+	})
+	if err != nil || name != "a.csv" {
+		t.Fatalf("move: %q, %v", name, err)
+	}
+
+	if err := s.Sync(job.ProcessingFolder, job.DoneFolder); err != nil {
+		t.Fatal(err)
+	}
+
+	text, err := os.ReadFile(filepath.Join(s.Dir(), "done", "a.csv"))
+	if err != nil || string(text) != "one" {
+		t.Fatalf("done/a.csv: %q, %v", text, err)
+	}
+}
