@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -68,8 +69,8 @@ func (g *Group) Run(ctx context.Context) error {
 		errs = append(errs, first.failure())
 	}
 
-	for i := len(actors) - 1; i >= 0; i-- {
-		if err := actors[i].stop(); actors[i] != first {
+	for _, a := range slices.Backward(actors) {
+		if err := a.stop(); a != first {
 			errs = append(errs, err)
 		}
 	}

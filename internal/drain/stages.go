@@ -45,13 +45,21 @@ type Stages struct {
 // New returns the Stages of a daemon that runs. If parent is cancelled that
 // counts as the first signal and as no more than that: work goes on.
 func New(parent context.Context) *Stages {
-	s := &Stages{stage: Running, killed: make(chan struct{})}
-	s.intake, s.begin = context.WithCancel(parent)
-	s.work, s.cutOff = context.WithCancelCause(context.WithoutCancel(parent))
+	intake, begin := context.WithCancel(parent)
+	work, cutOff := context.WithCancelCause(context.WithoutCancel(parent))
+
+	s := &Stages{
+		intake: intake,
+		begin:  begin,
+		work:   work,
+		cutOff: cutOff,
+		killed: make(chan struct{}),
+		stage:  Running,
+	}
 
 	// The moment of a cancelled parent must be known before anybody asks for it:
 	// limits count from there.
-	context.AfterFunc(s.intake, func() { s.Began() })
+	context.AfterFunc(intake, func() { s.Began() })
 
 	return s
 }
