@@ -1,0 +1,99 @@
+package watch
+
+import (
+	"time"
+
+	"importerd/internal/job"
+)
+
+// Counts is how an inbox stands. What is ready, open or settling is counted as
+// it is now, the rest as the last pass over the directory found it.
+type Counts struct {
+	Waiting  int                  // files that are ready, settling or held
+	Standing map[job.Standing]int // by standing, without those that are 0
+	Reasons  map[string]int       // by the text of the reason, without those that are 0
+	Oldest   time.Time            // ctime of the one that waits longest, as of the last check; zero: none waits
+	Degraded string               // what does not work, for people: "no inotify: …"; empty: all does
+	SweptAt  time.Time            // when the last sweep ended; zero: none has
+	Overflow int                  // how often the kernel lost events, since the start
+
+	// Complete says that a sweep has ended since the start.
+	Complete bool
+
+	// Exhausted says that besides that nothing is ready and nothing settles:
+	// without a change from outside no file will be handed over. Files that are
+	// open for writing, wait for a marker, or are ignored or held may be left.
+	Exhausted bool
+}
+
+// snapshot is what Counts are made from; the loop makes one at each turn, so it
+// holds no maps.
+type snapshot struct {
+	n         [reasons]int
+	oldest    time.Time
+	degraded  string
+	sweptAt   time.Time
+	overflow  int
+	complete  bool
+	exhausted bool
+}
+
+func (s snapshot) counts() Counts {
+	c := Counts{
+		Standing:  make(map[job.Standing]int),
+		Reasons:   make(map[string]int),
+		Degraded:  s.degraded,
+		SweptAt:   s.sweptAt,
+		Overflow:  s.overflow,
+		Complete:  s.complete,
+		Exhausted: s.exhausted,
+	}
+
+	for r, n := range s.n {
+		if n > 0 {
+			c.Standing[meanings[r].Standing] += n
+			c.Reasons[meanings[r].Text] += n
+		}
+	}
+
+	c.Waiting = c.Standing[job.Ready] + c.Standing[job.Settling] + c.Standing[job.Held]
+	if c.Waiting > 0 {
+		c.Oldest = s.oldest
+	}
+
+	return c
+}
+
+// tally counts what one pass over the directory finds and no other part of the
+// loop remembers.
+type tally struct {
+	n       [reasons]int
+	example [reasons]string
+	oldest  time.Time // ctime, of files that wait
+}
+
+// add counts one file; its ctime is zero where not known.
+func (t *tally) add(r reason, name string, ctime time.Time) {
+	if r == gone {
+		return
+	}
+
+	if t.n[r] == 0 {
+		t.example[r] = name
+	}
+
+	t.n[r]++
+
+	if meanings[r].Standing != job.Ignored {
+		t.oldest = older(t.oldest, ctime)
+	}
+}
+
+// older returns the earlier one of two times; zero ones do not count.
+func older(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+
+	return a
+}
