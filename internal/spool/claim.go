@@ -10,15 +10,15 @@ import (
 	"importerd/internal/job"
 )
 
-// Flush brings the content of a file in the inbox to the disk, which its
+// Flush brings the content of a file to the disk, which its
 // producer need not have done: a file whose content is lost must not be claimed. It may take
 // minutes.
 //
 // Errors: fs.ErrNotExist; job.ErrOther: the name means another file than f;
 // job.ErrNotRegular and job.ErrUnreadable as for Probe; job.ErrDisk. After a
 // failed flush a second one would succeed and mean nothing.
-func (s *Spool) Flush(f job.File) error {
-	d, err := s.place(job.InboxFolder, f.Name)
+func (s *Spool) Flush(folder job.Folder, f job.File) error {
+	d, err := s.place(folder, f.Name)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (s *Spool) Flush(f job.File) error {
 		return nil
 	})
 
-	return failed("flush", job.InboxFolder, f.Name, err)
+	return failed("flush", folder, f.Name, err)
 }
 
 // Claim moves the file from the inbox to processing/ under its name and

@@ -90,22 +90,13 @@ func (s *Spool) HandlerGone(id job.ID) bool {
 	return err == nil && !note.alive() && s.dropLock(id, lockNow) == nil
 }
 
-// OldHandler is an attempt that an earlier daemon has started and that may
-// still live.
-type OldHandler struct {
-	Job   job.ID
-	Name  string // of the file as dropped; empty: not known
-	PID   int    // of its first process, and its process group; 0: not known
-	Alive bool   // PID is still that process, and may be signalled
-}
-
 // OldHandlers returns the attempts of an earlier daemon that still live: the
 // lock is held, or the process is there although it has closed the lock. The
 // locks of all others are removed. It is for recovery, before any LockJob.
 //
 // Errors: job.ErrDisk.
-func (s *Spool) OldHandlers() ([]OldHandler, error) {
-	var old []OldHandler
+func (s *Spool) OldHandlers() ([]job.OldHandler, error) {
+	var old []job.OldHandler
 
 	for name, err := range names(s.locks) {
 		if err != nil {
@@ -129,7 +120,7 @@ func (s *Spool) OldHandlers() ([]OldHandler, error) {
 
 		switch {
 		case alive || errors.Is(err, job.ErrHeld):
-			old = append(old, OldHandler{Job: id, Name: note.name(), PID: note.PID, Alive: alive})
+			old = append(old, job.OldHandler{Job: id, Name: note.name(), PID: note.PID, Alive: alive})
 		case err != nil:
 			return nil, lockFailed("remove", id, err)
 		}

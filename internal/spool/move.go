@@ -11,15 +11,6 @@ import (
 	"importerd/internal/job"
 )
 
-// Move says which file goes where.
-type Move struct {
-	From job.Folder
-	File string // its name there
-	To   job.Folder
-	Name string // the name it should have there
-	ID   job.ID // makes the name unique where it is taken
-}
-
 // Move renames a file from one folder to another and returns the name that it
 // has there: the wished one or, if that is taken or too long for the file
 // system, the one with the id. A file there is never replaced, also not by
@@ -27,7 +18,7 @@ type Move struct {
 //
 // Errors, with which the file stays where it was: fs.ErrNotExist: it is not
 // there; fs.ErrExist: the name with the id is taken too; job.ErrDisk.
-func (s *Spool) Move(m Move) (string, error) {
+func (s *Spool) Move(m job.Move) (string, error) {
 	from, err := s.place(m.From, m.File)
 	if err != nil {
 		return "", err

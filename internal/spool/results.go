@@ -40,7 +40,40 @@ func (s *Spool) DropResults(id job.ID) error {
 	return resultsFailed("drop", id, s.clear(id.String()))
 }
 
-// PublishResults flushes the results of the job, then moves them to results/
+// FlushResults brings all that the handler has put among the results of the
+// job to the disk. That may take minutes.
+//
+// Errors: fs.ErrNotExist: the handler has removed the directory;
+// job.ErrNotRegular: it has put something else in its place; job.ErrUntrusted:
+// as for Sync, the flush failed; job.ErrDisk.
+func (s *Spool) FlushResults(id job.ID) error {
+	_, err := s.resultsDir(id)
+	if err == nil {
+		err = s.flushTree(id.String())
+	}
+
+	return resultsFailed("flush", id, err)
+}
+
+// resultsDir looks at the directory for the results of the job.
+func (s *Spool) resultsDir(id job.ID) (fs.FileInfo, error) {
+	info, err := s.scratch.Lstat(id.String())
+	if err != nil {
+		return nil, err
+	}
+
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%w: and no directory", job.ErrNotRegular)
+	}
+
+	if lost := s.untrusted.Load(); lost != nil {
+		return nil, *lost
+	}
+
+	return info, nil
+}
+
+// PublishResults moves the results of the job, which FlushResults has flushed, to results/
 // under name in one rename, or under the name with the id if that is taken.
 // It returns the name. Links and other odd things among them stay as they are,
 // and so does an empty directory. results/ itself is flushed by the caller, with Sync.
@@ -62,20 +95,8 @@ func (s *Spool) PublishResults(id job.ID, name string) (string, error) {
 func (s *Spool) publish(id job.ID, name string, to *dir) (string, error) {
 	dirName := id.String()
 
-	info, err := s.scratch.Lstat(dirName)
+	info, err := s.resultsDir(id)
 	if err != nil {
-		return "", err
-	}
-
-	if !info.IsDir() {
-		return "", fmt.Errorf("%w: and no directory", job.ErrNotRegular)
-	}
-
-	if lost := s.untrusted.Load(); lost != nil {
-		return "", *lost
-	}
-
-	if err := s.flushTree(dirName); err != nil {
 		return "", err
 	}
 

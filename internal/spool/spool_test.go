@@ -47,7 +47,7 @@ func TestFileGoesThroughTheFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := s.Flush(f); err != nil {
+	if err := s.Flush(job.InboxFolder, f); err != nil {
 		t.Fatal(err)
 	}
 
@@ -56,7 +56,7 @@ func TestFileGoesThroughTheFolders(t *testing.T) {
 		t.Fatalf("claim: %+v, %v; want %+v", got, err, f)
 	}
 
-	name, err := s.Move(spool.Move{
+	name, err := s.Move(job.Move{
 		From: job.ProcessingFolder, File: "a.csv", To: job.DoneFolder, Name: "a.csv", ID: job.NewID(),
 	})
 	if err != nil || name != "a.csv" {
