@@ -10,9 +10,12 @@ type Record struct {
 	Name          string // the file's name as dropped
 	File          string // its name in the folder of its state; differs from Name where that was taken; empty: there is no file any more
 	State         State
-	Attempt       int // attempts used up or running, from 1; 0: none yet
-	Interruptions int // attempts ended by the daemon's stop or death
-	Busy          int // how often in a row its file was found open for writing when an attempt was due
+	Moving        *Move // the move that brings the file to where State says, not confirmed yet; nil: it lies there
+	Seen          File  // the file as last seen in one of our folders; tells it from another one of its name
+	Attempt       int   // attempts used up or running, from 1; 0: none yet
+	Interruptions int   // attempts ended by the daemon's stop or death
+	Crashes       int   // of these, by its death
+	Busy          int   // how often in a row its file was found open for writing when an attempt was due
 	Size          int64
 	CreatedAt     time.Time
 	StartedAt     time.Time // of the last attempt; zero: none yet
