@@ -35,7 +35,7 @@ type Task struct {
 	Log     string          // absolute path of the job's log; created when the first byte of output comes
 	Lock    *os.File        // held by the attempt while it lives, inherited as descriptor 4; nil: none
 	Kill    <-chan struct{} // closed by the caller: kill at once, without any grace
-	Started func(pid int)   // called once when the process lives, with its pid, which is its process group too; nil: nobody asks
+	Started func(pid int)   // called once with the pid, which is the process group too; nil: nobody asks
 	Report  func(Report)    // called with each report of the handler, never after Run has returned; nil: nobody asks
 }
 

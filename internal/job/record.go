@@ -8,7 +8,7 @@ type Record struct {
 	ID            ID
 	Spool         string // the spool's name
 	Name          string // the file's name as dropped
-	File          string // its name in the folder of its state; differs from Name where that was taken; empty: there is no file any more
+	File          string // its name in the folder of its state, often the same; empty: there is no file any more
 	State         State
 	Moving        *Move // the move that brings the file to where State says, not confirmed yet; nil: it lies there
 	Seen          File  // the file as last seen in one of our folders; tells it from another one of its name

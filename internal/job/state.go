@@ -1,5 +1,7 @@
 package job
 
+import "slices"
+
 // State is where a job stands.
 type State string
 
@@ -43,13 +45,7 @@ var moves = map[State][]State{ //nolint:gochecknoglobals // a table that nobody 
 // May says whether a job in state s may next be in state to. Deferred follows
 // Failed and Terminated by a retry; nothing follows Done.
 func (s State) May(to State) bool {
-	for _, next := range moves[s] {
-		if next == to {
-			return true
-		}
-	}
-
-	return false
+	return slices.Contains(moves[s], to)
 }
 
 // Ended says whether a job in state s waits for nothing any more.

@@ -21,14 +21,8 @@ func (p *Pool) explain(name string) (job.Reason, bool) {
 	s := &p.state
 	u := s.names[name]
 
-	if held, ok := s.held[name]; ok {
-		return job.Reason{Standing: job.Held, Text: held.why}, true
-	}
-
-	for _, o := range s.orphans {
-		if o.rec.Name == name {
-			return job.Reason{Standing: job.Held, Text: job.ErrHeld.Error()}, true
-		}
+	if why := p.heldWhy(name); why != "" {
+		return job.Reason{Standing: job.Held, Text: why}, true
 	}
 
 	switch {
@@ -36,9 +30,24 @@ func (p *Pool) explain(name string) (job.Reason, bool) {
 		return job.Reason{Standing: job.Ready, Text: job.ReasonReady}, true
 	case u != nil || p.deps.Journal.UnderWay(name):
 		return job.Reason{Standing: job.Ready, Text: job.ReasonUnderWay}, true
-	case s.closed || s.broken.closed || s.disk.closed || p.trouble.Load() != nil:
+	case s.closed || p.shut():
 		return job.Reason{Standing: job.Ready, Text: job.ReasonNotWatching, Until: p.untilNext(time.Now())}, true
 	}
 
 	return job.Reason{}, false
+}
+
+// heldWhy says why a file is held; empty: it is not.
+func (p *Pool) heldWhy(name string) string {
+	if held, ok := p.state.held[name]; ok {
+		return held.why
+	}
+
+	for _, o := range p.state.orphans {
+		if o.rec.Name == name {
+			return job.ErrHeld.Error()
+		}
+	}
+
+	return ""
 }

@@ -39,3 +39,8 @@ func (g *gate) open() bool {
 
 	return was
 }
+
+// shut says whether nothing is taken for the time being.
+func (p *Pool) shut() bool {
+	return p.state.broken.closed || p.state.disk.closed || p.trouble.Load() != nil
+}

@@ -28,20 +28,9 @@ func (p *Pool) tell(u *unit) {
 		p.fail(rec)
 	}
 
-	e, message := p.deps.Log.Info(), "job done"
+	level, message := headline(u)
 
-	switch {
-	case u.verdict == job.Interrupted:
-		message = "job interrupted"
-	case rec.State == job.Failed:
-		e, message = p.deps.Log.Error(), "job failed"
-	case rec.State == job.Deferred && u.verdict == "":
-		e, message = p.deps.Log.Debug(), "job deferred"
-	case rec.State == job.Deferred:
-		e, message = p.deps.Log.Warn(), "job deferred"
-	}
-
-	e = p.line(e, rec)
+	e := p.line(p.deps.Log.WithLevel(level), rec)
 	if rec.Exit != nil && u.verdict != "" {
 		e = e.Str("took", rec.Exit.Took.Round(time.Microsecond).String())
 	}
@@ -63,6 +52,22 @@ func (p *Pool) tell(u *unit) {
 	}
 
 	e.Msg(message)
+}
+
+// headline returns the level and the text of the line about a unit's end.
+func headline(u *unit) (zerolog.Level, string) {
+	switch {
+	case u.verdict == job.Interrupted:
+		return zerolog.InfoLevel, "job interrupted"
+	case u.rec.State == job.Failed:
+		return zerolog.ErrorLevel, "job failed"
+	case u.rec.State == job.Deferred && u.verdict == "":
+		return zerolog.DebugLevel, "job deferred"
+	case u.rec.State == job.Deferred:
+		return zerolog.WarnLevel, "job deferred"
+	default:
+		return zerolog.InfoLevel, "job done"
+	}
 }
 
 // fail writes the note for people beside a failed job and has the operator told.
@@ -90,10 +95,9 @@ func failedNote(rec job.Record, log string) []byte {
 	fmt.Fprintf(&b, "spool:    %s\njob:      %s\n", rec.Spool, rec.ID)
 	fmt.Fprintf(&b, "attempts: %d\n", rec.Attempt)
 
-	switch {
-	case rec.File == "":
+	if rec.File == "" {
 		b.WriteString("file:     there is none any more\n")
-	default:
+	} else {
 		fmt.Fprintf(&b, "file:     failed/%s\n", job.Show(rec.File))
 		b.WriteString("retry:    move the file from failed/ to inbox/\n")
 	}

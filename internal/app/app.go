@@ -1,0 +1,212 @@
+// Package app puts the parts of the daemon together, starts them in order and
+// stops them in the reverse one.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"importerd/internal/config"
+	"importerd/internal/drain"
+	"importerd/internal/job"
+	"importerd/internal/spool"
+	"importerd/internal/systemd"
+
+	"github.com/rs/zerolog"
+)
+
+// ErrUnfinished says that a run with Once left files failed or deferred.
+var ErrUnfinished = errors.New("some files are failed or deferred")
+
+const (
+	// tellGrace is how long the supervisor gets to take the last message.
+	tellGrace = 5 * time.Second
+	// stopMargin is how much longer than their drain and the grace of their
+	// handlers the spools may take before they are left behind.
+	stopMargin = time.Minute
+)
+
+// Options are what the command line gives the daemon.
+type Options struct {
+	Config  config.Config
+	Environ []string    // what handlers inherit, as os.Environ gives it
+	Env     systemd.Env // what a supervisor told
+	Once    bool        // end when what is there is handled
+	Log     zerolog.Logger
+}
+
+// App is the daemon.
+type App struct {
+	opts     Options
+	stages   *drain.Stages
+	notifier *systemd.Notifier
+	lines    []*line
+}
+
+// New returns a daemon that does nothing before Run. When ctx is done it
+// drains, as at the first Signal.
+func New(ctx context.Context, o Options) (*App, error) {
+	a := &App{opts: o, stages: drain.New(ctx), notifier: systemd.New(o.Log, o.Env)}
+
+	var errs []error
+
+	for _, cfg := range o.Config.Spools {
+		if err := cfg.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("spool %s: %w", cfg.Name, err))
+		}
+
+		a.lines = append(a.lines, newLine(a, cfg))
+	}
+
+	return a, errors.Join(errs...)
+}
+
+// Signal takes one more signal to stop: the first one drains, the second one
+// cuts off what runs, the third one kills it.
+func (a *App) Signal() {
+	stage := a.stages.Signal()
+	a.opts.Log.Info().Str("stage", string(stage)).Msg("told to stop")
+}
+
+// Run lives until the daemon has drained. It returns nil after a clean stop;
+// *spool.LockedError and *spool.UnfitError if it could not start; an error that
+// wraps job.ErrUntrusted or job.ErrDisk if the end of some job could not be
+// written; ErrUnfinished after a run with Once that left something.
+func (a *App) Run(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+
+	stop := context.AfterFunc(a.stages.Intake(), end)
+	defer stop()
+
+	var group drain.Group
+
+	group.Add("supervisor's messages", tellGrace, a.notifier.Run)
+	group.Add("status", tellGrace, a.status)
+	//nolint:contextcheck // the spools live by the stages: they outlive the signal to stop
+	group.Add("spools", a.longestStop(), func(context.Context) error {
+		defer end()
+
+		return a.runSpools()
+	})
+
+	if err := group.Run(ctx); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+
+	if a.opts.Once && a.unfinished() {
+		return ErrUnfinished
+	}
+
+	return nil
+}
+
+// longestStop returns how long the spools may take to stop.
+func (a *App) longestStop() time.Duration {
+	longest := time.Duration(0)
+	for _, l := range a.lines {
+		longest = max(longest, l.cfg.Drain+l.cfg.KillAfter)
+	}
+
+	return longest + stopMargin
+}
+
+// runSpools opens all spools and lives until each has drained. A spool that is
+// taken or unfit at the start ends the daemon; one that is lost later ends
+// after the others have drained.
+func (a *App) runSpools() error {
+	starting, started := context.WithCancel(a.stages.Intake())
+	defer started()
+
+	living, over := context.WithCancel(context.WithoutCancel(starting))
+	defer over()
+
+	a.notifier.Busy(starting)
+
+	for _, l := range a.lines {
+		if err := l.open(); err != nil && (a.opts.Once || isFinal(err)) {
+			a.closeAll()
+
+			return err
+		}
+	}
+
+	var wg sync.WaitGroup
+
+	errs := make([]error, len(a.lines))
+
+	for i, l := range a.lines {
+		wg.Go(func() {
+			//nolint:contextcheck // as above
+			if errs[i] = l.run(); errs[i] != nil {
+				a.Signal() // the others drain
+			}
+		})
+	}
+
+	announcing := sync.WaitGroup{}
+	announcing.Go(func() { a.announce(living, started) })
+
+	if a.opts.Once {
+		wg.Go(a.endWhenIdle)
+	}
+
+	wg.Wait()
+	over()
+	announcing.Wait()
+
+	return errors.Join(errs...)
+}
+
+// announce tells the supervisor when all spools are up and when the drain
+// begins, and asks for the time that it takes. It ends with living. started
+// ends the asking for time during the start.
+func (a *App) announce(living context.Context, started context.CancelFunc) {
+	intake := a.stages.Intake()
+
+	for _, l := range a.lines {
+		select {
+		case <-l.up:
+		case <-intake.Done():
+		}
+	}
+
+	started()
+
+	if intake.Err() == nil {
+		a.opts.Log.Info().Int("spools", len(a.lines)).Msg("ready")
+		a.notifier.Ready()
+	}
+
+	select {
+	case <-intake.Done():
+	case <-living.Done():
+	}
+
+	a.notifier.Stopping()
+
+	draining, drained := context.WithTimeout(living, a.longestStop())
+	defer drained()
+
+	a.notifier.Busy(draining)
+	<-draining.Done()
+}
+
+// closeAll gives back what was opened when the start fails.
+func (a *App) closeAll() {
+	for _, l := range a.lines {
+		l.close()
+	}
+}
+
+// isFinal says whether an error at the start ends the daemon, because it will
+// not go away by itself.
+func isFinal(err error) bool {
+	_, locked := errors.AsType[*spool.LockedError](err)
+	_, unfit := errors.AsType[*spool.UnfitError](err)
+
+	return locked || unfit || errors.Is(err, job.ErrUntrusted)
+}

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"os"
+
+	"importerd/internal/job"
+	"importerd/internal/process"
+	"importerd/internal/spool"
+)
+
+// inbox is a spool's inbox for the watcher, which counts as alive while it
+// waits for the disk.
+type inbox struct {
+	spool *spool.Spool
+	pulse process.Pulse
+}
+
+// OpenInbox passes the call on.
+func (i inbox) OpenInbox() (*os.File, error) {
+	i.pulse.Waiting()
+	defer i.pulse.Back()
+
+	return i.spool.OpenInbox() //nolint:wrapcheck // passed on
+}
+
+// Probe passes the call on.
+func (i inbox) Probe(folder job.Folder, name string) (job.File, error) {
+	i.pulse.Waiting()
+	defer i.pulse.Back()
+
+	return i.spool.Probe(folder, name) //nolint:wrapcheck // passed on
+}
+
+// Stat passes the call on.
+func (i inbox) Stat(folder job.Folder, name string) (job.File, error) {
+	i.pulse.Waiting()
+	defer i.pulse.Back()
+
+	return i.spool.Stat(folder, name) //nolint:wrapcheck // passed on
+}
+
+// CheckInbox passes the call on.
+func (i inbox) CheckInbox() error {
+	i.pulse.Waiting()
+	defer i.pulse.Back()
+
+	return i.spool.CheckInbox() //nolint:wrapcheck // passed on
+}
+
+// ReopenInbox passes the call on.
+func (i inbox) ReopenInbox() error {
+	i.pulse.Waiting()
+	defer i.pulse.Back()
+
+	return i.spool.ReopenInbox() //nolint:wrapcheck // passed on
+}

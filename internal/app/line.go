@@ -1,0 +1,308 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"importerd/internal/config"
+	"importerd/internal/handler/command"
+	"importerd/internal/job"
+	"importerd/internal/journal"
+	"importerd/internal/process"
+	"importerd/internal/spool"
+	"importerd/internal/systemd"
+	"importerd/internal/watch"
+
+	"github.com/rs/zerolog"
+)
+
+// line is one spool with all that works on it, from its inbox to its end.
+type line struct {
+	app *App
+	cfg config.Spool
+	log zerolog.Logger
+	up  chan struct{} // closed when the first session has begun, or could not; Run of the app receives
+
+	once     sync.Once // closes up
+	spool    *spool.Spool
+	session  atomic.Pointer[session] // of the open spool; nil: there is none
+	degraded atomic.Pointer[string]  // why there is none
+}
+
+// session is the life of one opened spool.
+type session struct {
+	watcher *watch.Watcher
+	pool    *process.Pool
+	pulses  []*systemd.Pulse // of the loops of both
+}
+
+// pulse registers one more loop with the watchdog. It counts as alive until go.
+func (s *session) pulse(dog *systemd.Watchdog, name string) *systemd.Pulse {
+	p := dog.Pulse(name)
+	p.Waiting()
+
+	s.pulses = append(s.pulses, p)
+
+	return p
+}
+
+// begin makes the watchdog expect the loops to come round.
+func (s *session) begin() {
+	for _, p := range s.pulses {
+		p.Back()
+	}
+}
+
+// end makes the watchdog forget the loops.
+func (s *session) end() {
+	for _, p := range s.pulses {
+		p.End()
+	}
+}
+
+func newLine(a *App, cfg config.Spool) *line {
+	return &line{
+		app: a, cfg: cfg, up: make(chan struct{}),
+		log: a.opts.Log.With().Str("spool", cfg.Name).Logger(),
+	}
+}
+
+// open opens the spool.
+func (l *line) open() error {
+	s, err := spool.Open(l.cfg.Dir, spool.Options{Name: l.cfg.Name, Inbox: l.cfg.Inbox})
+	if err != nil {
+		l.degrade(err)
+
+		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
+	}
+
+	for _, warning := range s.Warnings() {
+		l.log.Warn().Str("warning", warning).Msg("spool")
+	}
+
+	l.spool = s
+
+	return nil
+}
+
+// close gives the spool back.
+func (l *line) close() {
+	if l.spool == nil {
+		return
+	}
+
+	if err := l.spool.Close(); err != nil {
+		l.log.Warn().Err(err).Msg("spool not closed")
+	}
+
+	l.spool = nil
+}
+
+// run keeps the spool at work until the intake ends. While it cannot be opened
+// it tries again at each tick.
+func (l *line) run() error {
+	intake := l.app.stages.Intake()
+	tick := time.NewTicker(l.cfg.Sweep)
+
+	defer tick.Stop()
+	defer l.isUp()
+
+	for {
+		if l.spool != nil || l.open() == nil {
+			err := l.work()
+			l.close()
+
+			if err == nil || isFinal(err) || intake.Err() != nil {
+				return err
+			}
+
+			l.degrade(err)
+		}
+
+		l.isUp()
+
+		select {
+		case <-tick.C:
+		case <-intake.Done():
+			return nil
+		}
+	}
+}
+
+// isUp lets the start go on without waiting for this spool any more.
+func (l *line) isUp() { l.once.Do(func() { close(l.up) }) }
+
+// degrade says, once for each reason, why the spool does not work.
+func (l *line) degrade(err error) {
+	text := err.Error()
+	if before := l.degraded.Swap(&text); before == nil || *before != text {
+		l.log.Error().Err(err).Msg("spool degraded")
+	}
+}
+
+// work runs one session: recovery, then watch and pool until the intake ends
+// or the spool is lost.
+func (l *line) work() error {
+	s := &session{}
+	defer s.end()
+
+	if err := l.build(s); err != nil {
+		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
+	}
+
+	intake, stop := context.WithCancel(l.app.stages.Intake())
+	defer stop()
+
+	work, done := l.app.stages.Work(l.cfg.Drain)
+	defer done()
+
+	if err := s.pool.Recover(intake); err != nil {
+		if intake.Err() != nil {
+			return nil // stopped during the start: the next one goes on
+		}
+
+		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
+	}
+
+	s.begin()
+	l.degraded.Store(nil)
+	l.session.Store(s)
+
+	var watching sync.WaitGroup
+
+	var lost error
+
+	watching.Go(func() {
+		lost = s.watcher.Run(intake)
+
+		stop()
+	})
+	watching.Go(func() {
+		select {
+		case <-s.watcher.Armed():
+			l.log.Info().Str("inbox", l.cfg.InboxDir()).Msg("watching")
+			l.isUp()
+		case <-intake.Done():
+		}
+	})
+
+	err := s.pool.Run(intake, work)
+
+	stop()
+	watching.Wait()
+	l.report(s.pool.Counts())
+
+	return errors.Join(err, lost)
+}
+
+// report says what a session has done.
+func (l *line) report(c process.Counts) {
+	l.log.Info().Int("done", c.Done).Int("failed", c.Failed).Int("deferred", c.Deferred).
+		Int("interrupted", c.Interrupted).Msg("drained")
+}
+
+// build makes the parts of a session.
+func (l *line) build(s *session) error {
+	dog := l.app.notifier.Watchdog()
+	pulse := s.pulse(dog, l.cfg.Name+" watch")
+
+	watcher, err := watch.New(inbox{l.spool, pulse}, watch.Options{
+		Path: l.cfg.InboxDir(), Match: l.cfg.Match,
+		Settle: l.cfg.Settle, Linger: l.cfg.Linger, Sweep: l.cfg.Sweep,
+		Ready: watch.Mode(l.cfg.Ready), Marker: l.cfg.Marker, Order: watch.Order(l.cfg.Order),
+		Beat: pulse.Beat, BeatEvery: dog.Interval(), Log: l.log,
+	})
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+
+	s.watcher = watcher
+
+	deps, err := l.deps(s)
+	if err != nil {
+		return err
+	}
+
+	s.pool, err = process.New(process.Config{
+		Spool: l.cfg.Name, Workers: l.cfg.Workers, Attempts: l.cfg.Attempts,
+		Backoff: process.Backoff{Min: l.cfg.Backoff.Min, Max: l.cfg.Backoff.Max},
+		Timeout: l.cfg.Timeout, KillAfter: l.cfg.KillAfter, Results: l.cfg.Results,
+		Marker: l.marker(), BeatEvery: dog.Interval(),
+	}, deps)
+	if err != nil {
+		return fmt.Errorf("pool: %w", err)
+	}
+
+	return nil
+}
+
+// deps gives the pool what it works with.
+func (l *line) deps(s *session) (process.Deps, error) {
+	run := command.Config{
+		Command: l.cfg.Command, Env: l.cfg.Env, Dir: l.cfg.Dir,
+		Spool: l.cfg.Name, KillAfter: l.cfg.KillAfter, Environ: l.app.opts.Environ,
+	}
+	if l.cfg.Cwd != "" {
+		run.Dir = l.cfg.Cwd
+	}
+
+	handle, err := command.New(run)
+	if err != nil {
+		return process.Deps{}, fmt.Errorf("command: %w", err)
+	}
+
+	notify, err := l.notify(run)
+	if err != nil {
+		return process.Deps{}, fmt.Errorf("on_failed: %w", err)
+	}
+
+	dog := l.app.notifier.Watchdog()
+
+	return process.Deps{
+		Folders: l.spool, Lister: l.spool, Intake: l.spool,
+		Locks: l.spool, Results: l.spool, Papers: l.spool,
+		Journal: journal.NewMemory(), Handler: handle, Notify: notify,
+		Ready: s.watcher.Ready(), Look: s.watcher.Look,
+		Kill:      l.app.stages.Killed(),
+		LoopPulse: s.pulse(dog, l.cfg.Name+" pool"), FinishPulse: s.pulse(dog, l.cfg.Name+" finisher"),
+		Log: l.log,
+	}, nil
+}
+
+// notify returns what runs on_failed, nil: there is none.
+func (l *line) notify(run command.Config) (func(context.Context, job.Record, []byte) error, error) {
+	if len(l.cfg.OnFailed) == 0 {
+		return nil, nil //nolint:nilnil // no command, nothing to run
+	}
+
+	run.Command = l.cfg.OnFailed
+
+	notifier, err := command.NewNotifier(run)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what it is about
+	}
+
+	papers := l.spool
+
+	return func(ctx context.Context, rec job.Record, note []byte) error {
+		notice := command.Notice{Job: rec, Note: note}
+		if rec.File != "" {
+			notice.Path = papers.Path(rec.State.Folder(), rec.File)
+		}
+
+		return notifier.Notify(ctx, notice)
+	}, nil
+}
+
+// marker returns the suffix of markers; empty: the spool has none.
+func (l *line) marker() string {
+	if l.cfg.Ready != config.ReadyMarker {
+		return ""
+	}
+
+	return l.cfg.Marker
+}
