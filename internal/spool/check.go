@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -106,15 +107,13 @@ func leaseTells(d *dir, name string) (bool, error) {
 
 		reader, err := openat(at, name, readFlags, 0)
 		if err != nil {
-			return closeAfter(writer, err)
+			return discardFor(writer, err)
 		}
-		defer unix.Close(reader)
+		defer discard(reader)
 
-		seen := lease(reader) == unix.EAGAIN //nolint:errorlint // straight from the kernel
+		seen := errors.Is(lease(reader), unix.EAGAIN)
 
-		if err := unix.Close(writer); err != nil {
-			return err
-		}
+		discard(writer)
 
 		tells = seen && lease(reader) == nil
 
@@ -122,13 +121,6 @@ func leaseTells(d *dir, name string) (bool, error) {
 	})
 
 	return tells, err
-}
-
-// closeAfter closes a descriptor on the way out with err.
-func closeAfter(fd int, err error) error {
-	_ = unix.Close(fd) // nothing was written
-
-	return err
 }
 
 func (s *Spool) warn(format string, args ...any) {

@@ -10,39 +10,6 @@ import (
 	"importerd/internal/job"
 )
 
-// Flush brings the content of a file to the disk, which its
-// producer need not have done: a file whose content is lost must not be claimed. It may take
-// minutes.
-//
-// Errors: fs.ErrNotExist; job.ErrOther: the name means another file than f;
-// job.ErrNotRegular and job.ErrUnreadable as for Probe; job.ErrDisk. After a
-// failed flush a second one would succeed and mean nothing.
-func (s *Spool) Flush(folder job.Folder, f job.File) error {
-	d, err := s.place(folder, f.Name)
-	if err != nil {
-		return err
-	}
-
-	err = withOpen(d, f, func(fd int) error {
-		now, err := fileOf(fd, "", f.Name)
-		if err != nil {
-			return err
-		}
-
-		if !now.Same(f) {
-			return job.ErrOther
-		}
-
-		if err := again(func() error { return s.fsync(fd) }); err != nil {
-			return fmt.Errorf("the file's content could not be flushed: %w: %w", job.ErrDisk, err)
-		}
-
-		return nil
-	})
-
-	return failed("flush", folder, f.Name, err)
-}
-
 // Claim moves the file from the inbox to processing/ under its name and
 // returns it as it is there. Of several who claim one file one succeeds.
 //

@@ -74,7 +74,13 @@ func (d *dir) reopen() (*os.File, error) {
 	return os.NewFile(uintptr(fd), d.path), nil
 }
 
-func (d *dir) close() error { return d.file.Close() }
+func (d *dir) close() error {
+	if err := d.file.Close(); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+
+	return nil
+}
 
 // openDir opens the directory name below at, which the path stands for. It
 // follows no link at its end.

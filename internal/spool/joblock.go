@@ -157,11 +157,11 @@ func (s *Spool) seize(id job.ID, flags int, lock func(fd int) error) (*os.File, 
 			}
 
 			if err := lock(fd); err != nil {
-				return closeAfter(fd, err)
+				return discardFor(fd, err)
 			}
 
 			if current, err = stillAt(at, id.String(), fd); err != nil || !current {
-				return closeAfter(fd, err)
+				return discardFor(fd, err)
 			}
 
 			return nil

@@ -78,7 +78,7 @@ func (s *Spool) writePID() error {
 		if err != nil {
 			return fmt.Errorf("write %s: %w", pidFile, err)
 		}
-		defer unix.Close(fd)
+		defer discard(fd)
 
 		if _, err := unix.Write(fd, []byte(text)); err != nil {
 			return fmt.Errorf("write %s: %w", pidFile, err)

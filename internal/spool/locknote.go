@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -89,9 +91,13 @@ func (s *Spool) readLock(id job.ID) (lockNote, error) {
 		defer file.Close() // nothing was written through it
 
 		text, err := io.ReadAll(io.LimitReader(file, longest))
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+
 		note = parseNote(text)
 
-		return err
+		return nil
 	})
 
 	return note, err
@@ -103,7 +109,7 @@ func (s *Spool) readLock(id job.ID) (lockNote, error) {
 func (s *Spool) writeLock(id job.ID, note lockNote) error {
 	text, err := json.Marshal(note)
 	if err != nil {
-		return err
+		return fmt.Errorf("bug: %w", err)
 	}
 
 	return s.locks.use(func(at int) error {
@@ -113,10 +119,10 @@ func (s *Spool) writeLock(id job.ID, note lockNote) error {
 		}
 
 		if err := writeAll(fd, append(text, '\n')); err != nil {
-			return closeAfter(fd, err)
+			return discardFor(fd, err)
 		}
 
-		return closeAfter(fd, unix.Ftruncate(fd, int64(len(text)+1)))
+		return discardFor(fd, unix.Ftruncate(fd, int64(len(text)+1)))
 	})
 }
 
@@ -136,37 +142,37 @@ func startOf(pid int) (uint64, error) {
 	const state, start = 0, 19 // the third and the 22nd field; the second ends with the last ")"
 
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, err
+	if errors.Is(err, unix.ESRCH) { // it ended between the open and the read
+		err = fs.ErrNotExist
 	}
 
-	_, rest, _ := cutLast(string(text), ')')
+	if err != nil {
+		return 0, fmt.Errorf("process %d: %w", pid, err)
+	}
 
-	fields := strings.Fields(rest)
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) <= start {
 		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
 	}
 
 	if fields[state] == "Z" || fields[state] == "X" {
-		return 0, fmt.Errorf("process %d has ended: %w", pid, os.ErrNotExist)
+		return 0, fmt.Errorf("process %d has ended: %w", pid, fs.ErrNotExist)
 	}
 
-	return strconv.ParseUint(fields[start], 10, 64)
-}
-
-// cutLast parts text at the last sep.
-func cutLast(text string, sep byte) (before, after string, found bool) {
-	at := strings.LastIndexByte(text, sep)
-	if at < 0 {
-		return text, "", false
+	began, err := strconv.ParseUint(fields[start], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("start time of process %d: %w", pid, err)
 	}
 
-	return text[:at], text[at+1:], true
+	return began, nil
 }
 
 // bootID returns what tells this boot from all others.
 func bootID() (string, error) {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("boot id: %w", err)
+	}
 
-	return strings.TrimSpace(string(text)), err
+	return strings.TrimSpace(string(text)), nil
 }

@@ -66,7 +66,7 @@ func (s *Spool) WriteNote(name string, text []byte) error {
 // writeNew makes a file anew with the text in it.
 func writeNew(at int, name string, text []byte) error {
 	if err := unix.Unlinkat(at, name, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return fmt.Errorf("remove: %w", err)
 	}
 
 	const mode = 0o640
@@ -77,7 +77,7 @@ func writeNew(at int, name string, text []byte) error {
 	}
 
 	if err := writeAll(fd, text); err != nil {
-		return closeAfter(fd, err)
+		return discardFor(fd, err)
 	}
 
 	if err := unix.Close(fd); err != nil {
@@ -96,10 +96,10 @@ func writeAll(fd int, text []byte) error {
 		err := again(func() (err error) {
 			n, err = unix.Write(fd, text)
 
-			return err
+			return err //nolint:wrapcheck // wrapped below
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("write: %w", err)
 		}
 
 		text = text[n:]

@@ -178,19 +178,19 @@ func (s *Spool) openOwn() error {
 func (s *Spool) openScratch() error {
 	scratch, err := os.OpenRoot(s.work.path)
 	if err != nil {
-		return err
+		return fmt.Errorf("open work: %w", err)
 	}
 
 	s.scratch = scratch
 
 	info, err := scratch.Stat(".")
 	if err != nil {
-		return err
+		return fmt.Errorf("open work: %w", err)
 	}
 
 	held, err := s.work.file.Stat()
 	if err != nil {
-		return err
+		return fmt.Errorf("open work: %w", err)
 	}
 
 	if !os.SameFile(info, held) {
@@ -209,7 +209,7 @@ func (s *Spool) ensure(parent *dir, name string, mode uint32) (*dir, error) {
 	err := parent.use(func(at int) error {
 		merr := unix.Mkdirat(at, name, mode)
 		if merr != nil && !errors.Is(merr, fs.ErrExist) {
-			return merr
+			return fmt.Errorf("make it: %w", merr)
 		}
 
 		opened, oerr := openDir(at, name, path)

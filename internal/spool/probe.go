@@ -76,20 +76,18 @@ func (s *Spool) probe(d *dir, f job.File) (job.File, error) {
 // lease takes a read lease on fd and gives it back at once: held any longer it
 // would make the next writer wait. It is refused while anybody has the file open for writing.
 func lease(fd int) error {
-	err := again(func() error {
-		_, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)
+	for _, kind := range []int{unix.F_RDLCK, unix.F_UNLCK} {
+		err := again(func() error {
+			_, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, kind)
 
-		return err
-	})
-	if err != nil {
-		return err
+			return err //nolint:wrapcheck // leaseProblem wraps it
+		})
+		if err != nil {
+			return err
+		}
 	}
 
-	return again(func() error {
-		_, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_UNLCK)
-
-		return err
-	})
+	return nil
 }
 
 // leaseProblem gives the kernel's answer its kind. All but EAGAIN means that it
@@ -112,7 +110,7 @@ func withOpen(d *dir, f job.File, do func(fd int) error) error {
 		if err != nil {
 			return openProblem(f, err)
 		}
-		defer unix.Close(fd) // nothing was written through it
+		defer discard(fd)
 
 		return do(fd)
 	})

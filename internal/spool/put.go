@@ -51,7 +51,7 @@ func put(inbox, name string, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(at) // only a place
+	defer discard(at)
 
 	if _, err := statAt(at, name); err == nil { // sooner than after the copy
 		return fs.ErrExist
@@ -112,10 +112,14 @@ func (d *delivery) fill(r io.Reader) error {
 	}
 
 	if _, err := io.Copy(d.file, r); err != nil {
-		return err
+		return fmt.Errorf("copy: %w", err)
 	}
 
-	return d.file.Sync()
+	if err := d.file.Sync(); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+
+	return nil
 }
 
 // own gives the file the mode that the daemon needs and, if we are root, the
@@ -128,11 +132,15 @@ func (d *delivery) own() error {
 		}
 
 		if err := d.file.Chown(int(inbox.Uid), int(inbox.Gid)); err != nil {
-			return err
+			return fmt.Errorf("give it to the owner of the inbox: %w", err)
 		}
 	}
 
-	return d.file.Chmod(putMode)
+	if err := d.file.Chmod(putMode); err != nil {
+		return fmt.Errorf("let the group of the inbox read it: %w", err)
+	}
+
+	return nil
 }
 
 // appear gives the file its name.
@@ -149,14 +157,16 @@ func (d *delivery) appear(name string) error {
 		return unix.Renameat2(d.at, d.temp, d.at, name, unix.RENAME_NOREPLACE)
 	})
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		return unix.Linkat(d.at, d.temp, d.at, name, 0) // close removes the hidden name
-	}
-
-	if err == nil {
+		err = unix.Linkat(d.at, d.temp, d.at, name, 0) // close removes the hidden name
+	} else if err == nil {
 		d.temp = ""
 	}
 
-	return err
+	if err != nil {
+		return fmt.Errorf("name it: %w", err)
+	}
+
+	return nil
 }
 
 // flushInbox makes the name durable. Where we may not read the inbox, and so not
@@ -164,7 +174,7 @@ func (d *delivery) appear(name string) error {
 func (d *delivery) flushInbox() error {
 	fd, err := openat(d.at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err == nil {
-		err = closeAfter(fd, again(func() error { return unix.Fsync(fd) }))
+		err = discardFor(fd, again(func() error { return unix.Fsync(fd) }))
 	} else {
 		err = again(func() error { return unix.Syncfs(int(d.file.Fd())) })
 	}

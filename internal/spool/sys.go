@@ -23,10 +23,20 @@ func openat(at int, name string, flags int, mode uint32) (int, error) {
 	err := again(func() (err error) {
 		fd, err = unix.Openat(at, name, flags|unix.O_CLOEXEC, mode)
 
-		return err
+		return err //nolint:wrapcheck // what is asked for is known above, and said there
 	})
 
 	return fd, err
+}
+
+// discard closes a descriptor through which nothing was written.
+func discard(fd int) { _ = unix.Close(fd) }
+
+// discardFor closes a descriptor on the way out with err.
+func discardFor(fd int, err error) error {
+	discard(fd)
+
+	return err
 }
 
 // statAt asks for name below at without following it; an empty name means the
