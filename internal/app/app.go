@@ -79,6 +79,7 @@ func (a *App) Run(ctx context.Context) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 
+	//nolint:contextcheck // the stages come from the context that New got
 	stop := context.AfterFunc(a.stages.Intake(), end)
 	defer stop()
 
@@ -140,7 +141,6 @@ func (a *App) runSpools() error {
 
 	for i, l := range a.lines {
 		wg.Go(func() {
-			//nolint:contextcheck // as above
 			if errs[i] = l.run(); errs[i] != nil {
 				a.Signal() // the others drain
 			}
