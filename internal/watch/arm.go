@@ -192,7 +192,7 @@ func (l *loop) arm() error {
 	}
 
 	if err := source.Add(l.opts.Path); err != nil {
-		source.Close()
+		_ = source.Close() // it watches nothing
 
 		return err //nolint:wrapcheck // the source has said what it tried
 	}
@@ -225,10 +225,10 @@ func (l *loop) degrade() {
 		why = l.deaf
 	}
 
-	switch {
-	case why == l.degraded:
+	switch why {
+	case l.degraded:
 		return
-	case why == "":
+	case "":
 		l.log.Info().Msg("watch recovered")
 	default:
 		l.log.Warn().Str("why", why).Msg("watch degraded")

@@ -24,6 +24,7 @@ type realInbox struct {
 	bend     func(job.File, error) (job.File, error)       // of Probe; nil: nothing is bent
 	bendStat func(f job.File, err error) (job.File, error) // of Stat
 	checked  error                                         // what CheckInbox answers; nil: the truth
+	reopened error                                         // what ReopenInbox answers; nil: it does it
 	broken   error                                         // what OpenInbox answers; nil: the truth
 
 	probes atomic.Int64
@@ -135,6 +136,10 @@ func (in *realInbox) ReopenInbox() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 
+	if in.reopened != nil {
+		return errors.Join(in.reopened, unix.Close(fd))
+	}
+
 	if in.dir != nil {
 		in.dir.Close()
 	}
@@ -161,10 +166,10 @@ func probe(dir int, name string) (job.File, error) {
 	case errors.Is(err, unix.ELOOP):
 		return f, job.ErrNotRegular
 	case err != nil:
-		return f, err //nolint:wrapcheck // a test's double
+		return f, err
 	}
 
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)
 
@@ -199,3 +204,6 @@ func stat(dir int, name string, flags int) (job.File, error) {
 
 	return f, nil
 }
+
+// statAt is Stat by path.
+func (in *realInbox) statAt(path string) (job.File, error) { return stat(unix.AT_FDCWD, path, 0) }

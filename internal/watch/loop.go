@@ -165,6 +165,7 @@ func (l *loop) wait(ctx context.Context) {
 	case name := <-l.w.looks:
 		l.mention(name, hint{})
 	case <-l.w.sweeps:
+		l.plan.check = time.Now()
 		l.want()
 	case question := <-l.w.asks:
 		question.answer <- l.explain(question.name)

@@ -1,0 +1,425 @@
+package watch
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
+
+	"importerd/internal/job"
+)
+
+// hand is a loop that a test turns by hand, so that it can look inside.
+type hand struct {
+	*rig
+	*loop
+	fake *fakeSource
+}
+
+// newHand returns a loop that is armed with a fake source and has begun its
+// first sweep.
+func newHand(t *testing.T, change ...func(*Options)) *hand {
+	t.Helper()
+
+	fake := newFake()
+	r := newRig(t, append(change, func(o *Options) { o.newSource = fake.make })...)
+	h := &hand{rig: r, loop: newLoop(r.Watcher), fake: fake}
+	t.Cleanup(h.close)
+	must(t, h.check())
+
+	return h
+}
+
+// close is the loop's; the rig has none.
+func (h *hand) close() { h.loop.close() }
+
+// turn lets the loop do one turn without waiting and checks its bounds.
+func (h *hand) turn() {
+	h.t.Helper()
+	must(h.t, h.work())
+	h.publish()
+
+	if h.buffer.len() > bufferMax || len(h.buffer.names) != h.buffer.len() {
+		h.t.Fatalf("the buffer has %d files and %d names", h.buffer.len(), len(h.buffer.names))
+	}
+
+	if h.table.len() > tableMax || len(h.table.names) != h.table.len() || h.table.count[open] > openMax {
+		h.t.Fatalf("the table has %d entries and %d names", h.table.len(), len(h.table.names))
+	}
+
+	if h.hints.len() > hintsMax || len(h.hints.names) != h.hints.len() {
+		h.t.Fatalf("there are %d hints and %d names", h.hints.len(), len(h.hints.names))
+	}
+
+	if h.loop.sweep != nil && len(h.loop.sweep.names) > namesAtOnce {
+		h.t.Fatalf("the sweep keeps %d names", len(h.loop.sweep.names))
+	}
+}
+
+// settle turns the loop until nothing is to be done at once.
+func (h *hand) settle() {
+	h.t.Helper()
+
+	for h.turn(); h.busy(); {
+		h.turn()
+	}
+}
+
+// takeBatch takes what is offered, as a receiver would, and claims it.
+func (h *hand) takeBatch() []job.File {
+	h.t.Helper()
+
+	batch := h.buffer.offer()
+	if len(batch) == 0 {
+		return nil
+	}
+
+	h.taken()
+
+	for _, f := range batch {
+		if err := os.Remove(h.in(f.Name)); err != nil && !os.IsNotExist(err) {
+			h.t.Fatal(err)
+		}
+	}
+
+	return batch
+}
+
+// fill puts n whole files into the inbox that have not changed for long.
+func (h *hand) fill(n int) {
+	h.t.Helper()
+	h.write(h.side("x"), "1")
+
+	for i := range n {
+		must(h.t, os.Link(h.side("x"), h.in(number(i))))
+	}
+
+	h.rig.inbox.set(func() { h.rig.inbox.bend = old })
+}
+
+func number(i int) string { return fmt.Sprintf("%06d.csv", i) }
+
+// old makes a file one that did not change for a minute, and came by a rename.
+func old(f job.File, err error) (job.File, error) {
+	f.Ctime = f.Ctime.Add(-time.Minute)
+	f.Mtime = f.Ctime.Add(-time.Minute)
+
+	return f, err
+}
+
+func TestManyFilesAndASlowReceiver(t *testing.T) {
+	t.Parallel()
+
+	const n = 20_000
+
+	h := newHand(t, eventsOnly)
+	h.fill(n)
+	h.begin(time.Now())
+
+	given := map[string]int{}
+
+	for len(given) < n {
+		h.settle()
+
+		batch := h.takeBatch()
+		if len(batch) == 0 {
+			t.Fatalf("only %d of %d files were given", len(given), n)
+		}
+
+		for _, f := range batch {
+			given[f.Name]++
+		}
+	}
+
+	if passes := h.rig.inbox.opened.Load(); passes > 2 {
+		t.Errorf("it took %d passes over the directory", passes)
+	}
+
+	if probes := h.rig.inbox.probes.Load(); probes > n+n/10 {
+		t.Errorf("it took %d probes", probes)
+	}
+
+	h.settle()
+
+	if c := h.Counts(); !c.Exhausted || c.Waiting != 0 {
+		t.Errorf("at the end: %+v", c)
+	}
+}
+
+// New files do not starve those that wait for the sweep which stands still, and
+// are not forgotten.
+func TestEventsDoNotOvertakeTheSweep(t *testing.T) {
+	t.Parallel()
+
+	const n = bufferMax + 2000
+
+	h := newHand(t, eventsOnly)
+	h.fill(n)
+	h.begin(time.Now())
+	h.settle()
+
+	given := map[string]bool{}
+	fresh := 0
+
+	for len(given) < n+fresh {
+		if fresh < 5000 {
+			for range batchMax {
+				name := number(n + fresh)
+				must(t, os.Link(h.side("x"), h.in(name)))
+				h.absorb(fsnotify.Event{Name: h.in(name), Op: fsnotify.Create}, true)
+
+				fresh++
+			}
+		}
+
+		h.settle()
+
+		batch := h.takeBatch()
+		if len(batch) == 0 {
+			t.Fatalf("%d of %d files were given", len(given), n+fresh)
+		}
+
+		for _, f := range batch {
+			given[f.Name] = true
+		}
+	}
+}
+
+func TestSuspendedSweepIsCounted(t *testing.T) {
+	t.Parallel()
+
+	const n = bufferMax + 3000
+
+	h := newHand(t, eventsOnly)
+	h.fill(n)
+	h.write(h.in("x.tmp"), "")
+	h.begin(time.Now())
+	h.settle()
+
+	if !h.crowded() || h.sweepRuns() {
+		t.Fatal("the sweep does not stand still")
+	}
+
+	must(t, h.check())
+	h.settle()
+
+	c := h.Counts()
+	if c.Standing[job.Ready] != n || c.Waiting != n || c.Reasons[job.ReasonTemporary] != 1 || c.Complete {
+		t.Errorf("it counts %+v", c)
+	}
+
+	if age := time.Since(c.Oldest); c.Oldest.IsZero() || age < 0 || age > deadline+time.Minute {
+		t.Errorf("the oldest is said to be of %v", c.Oldest)
+	}
+
+	if !h.plan.census.After(time.Now()) {
+		t.Error("there is no pause before the next census")
+	}
+
+	for range 10 {
+		h.takeBatch()
+		h.settle()
+	}
+
+	if c := h.Counts(); c.Standing[job.Ready] != n-10*batchMax {
+		t.Errorf("after 10 batches it counts %+v", c)
+	}
+}
+
+// Files that find no room in the table are left to a later sweep, and are not
+// forgotten.
+func TestFullTable(t *testing.T) {
+	t.Parallel()
+
+	const n = tableMax + 1000
+
+	for _, kind := range []struct {
+		name string
+		err  error
+		room int
+	}{{"open", job.ErrOpen, openMax}, {"no lease", job.ErrNoLease, tableMax}} {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+
+			h := newHand(t, eventsOnly, patient)
+			h.fill(n)
+			h.rig.inbox.set(func() {
+				h.rig.inbox.bend = func(f job.File, err error) (job.File, error) { return f, kind.err }
+			})
+			h.begin(time.Now())
+
+			for h.loop.sweep != nil {
+				h.turn()
+			}
+
+			if h.table.len() != kind.room || h.Counts().Standing[job.Settling] != n || h.Counts().Exhausted {
+				t.Errorf("%d are in the table; %+v", h.table.len(), h.Counts())
+			}
+
+			h.rig.inbox.set(func() { h.rig.inbox.bend = old })
+
+			for e := h.table.first(); e != nil; e = h.table.first() { // all are found gone
+				must(t, os.Remove(h.in(e.name)))
+				h.lookAgain(e)
+			}
+
+			h.plan.soon = time.Now()
+			h.settle()
+
+			if h.buffer.len() != n-kind.room {
+				t.Errorf("%d of the others are ready: %+v", h.buffer.len(), h.Counts())
+			}
+		})
+	}
+}
+
+// A storm of events becomes a sweep.
+func TestMoreHintsThanRoom(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly)
+	h.begin(time.Now())
+	h.settle()
+
+	h.fill(hintsMax + 10)
+
+	for i := range hintsMax + 10 {
+		h.absorb(fsnotify.Event{Name: h.in(number(i)), Op: fsnotify.Create}, true)
+	}
+
+	if h.hints.len() != hintsMax || !h.wanted {
+		t.Fatalf("%d hints, a sweep is wanted: %v", h.hints.len(), h.wanted)
+	}
+
+	given := 0
+
+	for given < hintsMax+10 {
+		h.settle()
+
+		batch := h.takeBatch()
+		if len(batch) == 0 {
+			t.Fatalf("%d were given", given)
+		}
+
+		given += len(batch)
+	}
+}
+
+// A whole file that finds the buffer full keeps its place in the table.
+func TestReadyByTimeWhileTheBufferIsFull(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly, func(o *Options) { o.Settle = 0 })
+	h.rig.inbox.set(func() {
+		h.rig.inbox.bend = func(f job.File, err error) (job.File, error) {
+			if f.Name == "z" {
+				return f, job.ErrOpen
+			}
+
+			return old(f, err)
+		}
+	})
+	h.begin(time.Now())
+	h.settle()
+	h.write(h.in("z"), "1")
+	h.mention("z", hint{arrived: true})
+	h.settle()
+
+	for i := range bufferMax {
+		h.buffer.add(job.File{Name: number(i)})
+	}
+
+	e := h.table.get("z")
+	e.written = false
+	h.rig.inbox.set(func() { h.rig.inbox.bend = old })
+	h.lookAgain(e)
+	h.lookAgain(e)
+
+	if h.table.get("z") == nil {
+		t.Fatal("it is forgotten")
+	}
+
+	h.takeBatch()
+	h.table.hasten(e, time.Now())
+	h.settle()
+
+	if !h.buffer.has("z") {
+		t.Errorf("it is not ready: %+v", h.Counts())
+	}
+}
+
+func TestLookNeverBlocks(t *testing.T) {
+	t.Parallel()
+
+	r := newRig(t)
+	for i := range 2 * looksMax {
+		r.Look(number(i))
+	}
+
+	if len(r.looks) != looksMax || len(r.sweeps) != 1 {
+		t.Errorf("%d looks and %d sweeps are remembered", len(r.looks), len(r.sweeps))
+	}
+}
+
+func TestBatches(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly)
+	h.fill(100)
+	h.begin(time.Now())
+	h.settle()
+
+	for _, want := range []int{batchMax, 100 - batchMax, 0} {
+		if got := len(h.takeBatch()); got != want {
+			t.Errorf("a batch has %d files, not %d", got, want)
+		}
+	}
+}
+
+// A file that is written or gone while it is on offer is not given away.
+func TestOfferIsWithdrawn(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly, func(o *Options) { o.Linger = never })
+	h.fill(3)
+	h.begin(time.Now())
+	h.settle()
+
+	if n := len(h.buffer.offer()); n != 3 {
+		t.Fatalf("%d files are on offer", n)
+	}
+
+	h.absorb(fsnotify.Event{Name: h.in(number(0)), Op: fsnotify.Write}, true)
+	must(t, unix.Unlink(h.in(number(1))))
+	h.absorb(fsnotify.Event{Name: h.in(number(1)), Op: fsnotify.Remove}, true)
+	h.settle()
+
+	if batch := h.takeBatch(); len(batch) != 1 || batch[0].Name != number(2) {
+		t.Errorf("it gave %v", batch)
+	}
+
+	if e := h.table.get(number(0)); e == nil || e.reason != settling {
+		t.Error("the one that was written does not linger")
+	}
+}
+
+func TestIgnoredHintsCostNothing(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly)
+	h.begin(time.Now())
+	h.settle()
+
+	for _, name := range []string{"a.tmp", ".a", "", ".", "..", "a/b"} {
+		h.mention(name, hint{written: true})
+	}
+
+	h.mention("claimed.csv", hint{gone: true})
+
+	if h.hints.len() != 0 {
+		t.Errorf("%d hints are kept", h.hints.len())
+	}
+}
