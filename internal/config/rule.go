@@ -65,6 +65,8 @@ func checkArg(i int, arg string) error {
 		return errors.New("the program is empty: write its path, or its name in PATH")
 	case i == 0 && strings.Contains(arg, "{}"):
 		return fmt.Errorf("%q: the dropped file cannot be the program: write the program first, then {}", arg)
+	case i == 0 && strings.Contains(arg, "/") && !filepath.IsAbs(arg):
+		return fmt.Errorf("%q is neither absolute nor a name in PATH: begin it with a slash", arg)
 	}
 
 	return nil
