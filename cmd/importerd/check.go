@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"importerd/internal/config"
+)
+
+// verdict is what check says of one spool.
+type verdict struct {
+	Name     string   `json:"name"`
+	OK       bool     `json:"ok"`
+	Problems []string `json:"problems"`
+}
+
+// mistake is one thing that is wrong with the file, for machines.
+type mistake struct {
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	Text   string `json:"text"`
+}
+
+func (p *program) checkCommand() *cobra.Command {
+	path := defaultConfig
+
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration and the directories",
+		Long: `Check reads the configuration file and looks at the directories and programs that it
+names. It runs nothing and changes nothing. What it says of permissions is true for
+the user that runs it: run it as the user of the daemon. Exit code 78 says that
+something is wrong.`,
+		Example: "  importerd check\n  sudo -u importerd importerd check --config new.toml",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := fromEnvironment(cmd, "config", "output"); err != nil {
+				return err
+			}
+
+			return p.check(path)
+		},
+	}
+
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVarP(&path, "config", "c", path, "configuration `FILE`")
+	p.outputFlag(cmd)
+
+	return cmd
+}
+
+// check prints what it finds.
+func (p *program) check(path string) error {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		if p.output == "json" {
+			return errors.Join(p.printJSON(map[string]any{"ok": false, "mistakes": mistakes(path, err)}), err)
+		}
+
+		return err
+	}
+
+	verdicts := make([]verdict, len(cfg.Spools))
+	bad := 0
+
+	for i, s := range cfg.Spools {
+		problems := examine(s)
+		verdicts[i] = verdict{s.Name, len(problems) == 0, problems}
+		bad += len(problems)
+	}
+
+	if err := p.printVerdicts(verdicts, bad == 0); err != nil {
+		return err
+	}
+
+	if bad > 0 {
+		return &fault{code: codeConfig, err: errTold}
+	}
+
+	return nil
+}
+
+// printVerdicts prints a line for each spool, and one for each problem.
+func (p *program) printVerdicts(all []verdict, ok bool) error {
+	if p.output == "json" {
+		return p.printJSON(map[string]any{"ok": ok, "spools": all})
+	}
+
+	for _, v := range all {
+		if v.OK {
+			fmt.Fprintf(p.stdout, "%s: ok\n", v.Name)
+		}
+
+		for _, problem := range v.Problems {
+			fmt.Fprintf(p.stdout, "%s: %s\n", v.Name, problem)
+		}
+	}
+
+	return nil
+}
+
+// mistakes lists what err joins.
+func mistakes(path string, err error) []mistake {
+	var all []mistake
+
+	for line := range strings.Lines(err.Error()) {
+		all = append(all, mistake{File: path, Text: strings.TrimSuffix(line, "\n")})
+	}
+
+	joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err)
+	if !ok {
+		return all
+	}
+
+	all = all[:0]
+
+	for _, err := range joined.Unwrap() {
+		if m, ok := errors.AsType[*config.Mistake](err); ok {
+			all = append(all, mistake{m.File, m.Line, m.Column, m.Err.Error()})
+		}
+	}
+
+	return all
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"importerd/internal/app"
+	"importerd/internal/job"
+	"importerd/internal/spool"
+)
+
+// The exit codes. Those from 64 on are the ones of sysexits.h.
+const (
+	codeOK        = 0
+	codeNotSo     = 1  // what was asked for is not so
+	codeUsage     = 64 // the command line is wrong
+	codeData      = 65 // bad input
+	codeUntrusted = 74 // the disk cannot be trusted
+	codeTaken     = 75 // another daemon has the spool
+	codeConfig    = 78 // the configuration or a directory is wrong
+)
+
+// fault is an error that ends the program with an exit code of its own.
+type fault struct {
+	code int
+	err  error
+	hint string // what to do or to write instead; empty: the error says it
+}
+
+// Error returns what went wrong, without the hint.
+func (f *fault) Error() string { return f.err.Error() }
+
+// Unwrap returns what went wrong.
+func (f *fault) Unwrap() error { return f.err }
+
+// errTold is the error of what was printed already.
+var errTold = errors.New("")
+
+// usage returns the fault of a wrong command line.
+func usage(hint, format string, args ...any) error {
+	return &fault{code: codeUsage, err: fmt.Errorf(format, args...), hint: hint}
+}
+
+// tell writes an error and its hint to standard error, and returns the exit code.
+func (p *program) tell(err error) int {
+	hint := hintFor(err)
+
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(p.stderr, "importerd: %s\n", strings.TrimSuffix(line, "\n"))
+	}
+
+	for line := range strings.Lines(hint) {
+		fmt.Fprintf(p.stderr, "hint: %s\n", strings.TrimSuffix(line, "\n"))
+	}
+
+	return code(err)
+}
+
+// hintFor returns what to do about err; empty: the error says it.
+func hintFor(err error) string {
+	if f, ok := errors.AsType[*fault](err); ok {
+		return f.hint
+	}
+
+	if locked, ok := errors.AsType[*spool.LockedError](err); ok && locked.PID != 0 {
+		return fmt.Sprintf("stop that one first: kill %d, and wait until it has drained", locked.PID)
+	}
+
+	if errors.Is(err, app.ErrUnfinished) {
+		return "errors/ says why files failed; those in deferred/ are tried again by the next run"
+	}
+
+	return ""
+}
+
+// code returns the exit code for err: the gravest of what it wraps.
+func code(err error) int {
+	_, locked := errors.AsType[*spool.LockedError](err)
+	_, unfit := errors.AsType[*spool.UnfitError](err)
+	f, isFault := errors.AsType[*fault](err)
+
+	switch {
+	case err == nil:
+		return codeOK
+	case errors.Is(err, job.ErrUntrusted):
+		return codeUntrusted
+	case isFault:
+		return f.code
+	case locked:
+		return codeTaken
+	case unfit:
+		return codeConfig
+	}
+
+	return codeNotSo
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"importerd/internal/config"
+	"importerd/internal/job"
+)
+
+// inbox is where files are dropped for a spool, and what it takes.
+type inbox struct {
+	path  string
+	rules *config.Spool // nil: not known
+}
+
+// findInbox finds the inbox of a spool by its directory or by its name in the
+// configuration. A directory needs no configuration; if there is one that can
+// be read and has it, its rules hold.
+func (c *put) findInbox(name string) (inbox, error) {
+	cfg, err := config.Load(c.config)
+
+	info, statErr := os.Stat(name)
+	if strings.Contains(name, "/") || statErr == nil && info.IsDir() {
+		return inboxOf(name, info, cfg)
+	}
+
+	if err != nil {
+		return inbox{}, &fault{
+			code: codeConfig, err: fmt.Errorf("%q is no directory, and its name cannot be looked up: %w", name, err),
+			hint: "give the directory of the spool, or the configuration file with --config",
+		}
+	}
+
+	names := make([]string, len(cfg.Spools))
+
+	for i, s := range cfg.Spools {
+		if s.Name == name {
+			return inbox{s.InboxDir(), &s}, nil
+		}
+
+		names[i] = s.Name
+	}
+
+	return inbox{}, usage("the spools there are "+strings.Join(names, ", "),
+		"%q is neither a directory nor a spool of %s", name, c.config)
+}
+
+// inboxOf returns the inbox of a spool's directory.
+func inboxOf(path string, info os.FileInfo, cfg config.Config) (inbox, error) {
+	if info == nil {
+		return inbox{}, &fault{code: codeNotSo, err: fmt.Errorf("no spool at %s: %w", job.Show(path), fs.ErrNotExist)}
+	}
+
+	for _, s := range cfg.Spools {
+		if at, err := os.Stat(s.Dir); err == nil && os.SameFile(at, info) {
+			return inbox{s.InboxDir(), &s}, nil
+		}
+	}
+
+	return inbox{filepath.Join(path, string(job.InboxFolder)), nil}, nil
+}
+
+// check says why a file of this name would never be taken.
+func (b inbox) check(name string) error {
+	if err := job.CheckName(name); err != nil {
+		return err
+	}
+
+	if b.rules == nil {
+		return nil
+	}
+
+	if b.rules.Ready == config.ReadyMarker && strings.HasSuffix(name, b.rules.Marker) {
+		return fmt.Errorf("name %q is that of a marker (*%s), which is never handled: give another one",
+			name, b.rules.Marker)
+	}
+
+	matches := func(glob string) bool {
+		ok, err := doublestar.Match(glob, name)
+
+		return ok && err == nil
+	}
+
+	if len(b.rules.Match) > 0 && !slices.ContainsFunc(b.rules.Match, matches) {
+		return fmt.Errorf("name %q matches none of the spool's patterns (%s): give another one",
+			name, strings.Join(b.rules.Match, ", "))
+	}
+
+	return nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// stamp is how times are written in the log: RFC 3339 with milliseconds.
+const stamp = "2006-01-02T15:04:05.000Z07:00"
+
+// logOptions say how the log is written.
+type logOptions struct{ format, level string }
+
+// flags adds the options.
+func (o *logOptions) flags(cmd *cobra.Command) {
+	o.format, o.level = "auto", "info"
+	cmd.Flags().Var(&word{&o.format, []string{"auto", "json", "console"}}, "log-format",
+		"auto is console on a terminal, json otherwise")
+	cmd.Flags().Var(&word{&o.level, []string{"debug", "info", "warn", "error"}}, "log-level",
+		"what is less important is not logged")
+}
+
+// logger returns what the options say. It writes no times where the journal
+// does.
+func (p *program) logger(o logOptions) zerolog.Logger {
+	level, err := zerolog.ParseLevel(o.level)
+	if err != nil {
+		panic("bug: " + err.Error())
+	}
+
+	zerolog.ErrorFieldName = "err" // as all our fields are called
+	zerolog.TimeFieldFormat = stamp
+	zerolog.DurationFieldUnit = time.Second
+
+	stamped := !p.supervisor.Journal(p.stderr)
+	log := zerolog.New(p.stderr)
+
+	if o.format == "console" || o.format == "auto" && term.IsTerminal(int(p.stderr.Fd())) {
+		log = zerolog.New(consoleWriter(p.stderr, stamped))
+	}
+
+	if stamped {
+		log = log.With().Timestamp().Logger()
+	}
+
+	return log.Level(level)
+}
+
+// consoleWriter writes for people, in colour on a terminal unless NO_COLOR is
+// set.
+func consoleWriter(file *os.File, stamped bool) zerolog.ConsoleWriter {
+	w := zerolog.ConsoleWriter{
+		Out:         file,
+		NoColor:     os.Getenv("NO_COLOR") != "" || !term.IsTerminal(int(file.Fd())),
+		TimeFormat:  time.TimeOnly,
+		FieldsOrder: []string{"spool", "file", "attempt", "took"},
+	}
+
+	if !stamped {
+		w.PartsExclude = []string{zerolog.TimestampFieldName}
+	}
+
+	return w
+}

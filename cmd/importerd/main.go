@@ -1,0 +1,58 @@
+// Command importerd makes a directory a dependable job queue. Signals, options,
+// environment and exit codes are this package's business and nobody else's;
+// each subcommand has a file of its own.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"importerd/internal/systemd"
+)
+
+// program is one run of the command line: what the process was given.
+type program struct {
+	args       []string
+	environ    []string // for handlers, without what the supervisor meant for us
+	stdin      io.Reader
+	stdout     io.Writer
+	stderr     *os.File
+	supervisor systemd.Env
+	warning    error  // what is wrong with the supervisor's variables; nil: nothing
+	output     string // how results are printed: text or json
+}
+
+func main() { os.Exit(run()) }
+
+// run is main, with an exit code. Nothing has started before it.
+func run() int {
+	supervisor, err := systemd.TakeEnv()
+
+	p := &program{
+		args:       os.Args[1:],
+		environ:    os.Environ(),
+		stdin:      os.Stdin,
+		stdout:     os.Stdout,
+		stderr:     os.Stderr,
+		supervisor: supervisor,
+		warning:    err,
+	}
+
+	return p.run(context.Background())
+}
+
+// run does what the command line says and tells what went wrong.
+func (p *program) run(ctx context.Context) int {
+	root := p.root() //nolint:contextcheck // the context comes with ExecuteContext
+	root.SetArgs(p.args)
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+
+	if err := root.ExecuteContext(ctx); err != nil {
+		return p.tell(err)
+	}
+
+	return codeOK
+}
