@@ -243,6 +243,32 @@ func TestGroupTakesCanceledForAGoodEndOnlyWhenAsked(t *testing.T) {
 	})
 }
 
+func TestGroupTellsWhoEndsUnaskedDuringTheStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			b book
+			g drain.Group
+		)
+
+		g.Add("unasked", time.Minute, func(context.Context) error {
+			<-time.After(5 * time.Second)
+
+			return context.Canceled
+		})
+		g.Add("api", time.Minute, b.waiter("api", 10*time.Second))
+
+		ctx, cancel := context.WithCancel(t.Context())
+		answer := run(ctx, &g)
+		synctest.Wait()
+		cancel()
+
+		if err := <-answer; err == nil || err.Error() != "unasked: context canceled" {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
 func TestGroupRunsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

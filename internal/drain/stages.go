@@ -29,7 +29,7 @@ const (
 
 // Stages tells all parts of the daemon how far it has gone towards its end. Its
 // methods may be called from several goroutines. It starts no goroutine that
-// outlives the moment.
+// outlives the moment, only timers that end with the limits.
 type Stages struct {
 	intake context.Context //nolint:containedctx // it is what Stages is for: handed out by Intake
 	begin  context.CancelFunc
@@ -109,8 +109,7 @@ func (s *Stages) Work(limit time.Duration) (context.Context, context.CancelFunc)
 
 	stop := context.AfterFunc(s.intake, func() {
 		began, _ := s.Began()
-		timer := time.AfterFunc(time.Until(began.Add(limit)), func() { cancel(ErrLimit) })
-		context.AfterFunc(ctx, func() { timer.Stop() })
+		time.AfterFunc(time.Until(began.Add(limit)), func() { cancel(ErrLimit) })
 	})
 
 	return ctx, func() {

@@ -170,6 +170,22 @@ func TestCancelledParentIsTheFirstSignal(t *testing.T) {
 	})
 }
 
+func TestCancelledParentIsNoticedWithoutAnyWork(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		parent, cancelParent := context.WithCancel(t.Context())
+		s := drain.New(parent)
+
+		cancelParent()
+		<-time.After(time.Minute)
+
+		late, cancel := s.Work(time.Minute)
+		defer cancel()
+		wantDone(t, "late work", late.Done(), true)
+		wantCause(t, late, drain.ErrLimit)
+	})
+}
+
 func TestParentCancelledBeforehand(t *testing.T) {
 	t.Parallel()
 

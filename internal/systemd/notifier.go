@@ -29,7 +29,7 @@ const (
 // Notifier tells the supervisor how the daemon is. Its methods may be called
 // from several goroutines and never block: they only write down what is to be
 // told, and Run, which must be running for it, tells it. Where there is no
-// supervisor they do nothing.
+// supervisor that is all.
 type Notifier struct {
 	log  zerolog.Logger
 	dog  *Watchdog
@@ -86,8 +86,9 @@ func (n *Notifier) Reloading() {
 		n.phase = reloading
 
 		// A reload that is over before it could be told needs no telling: so the
-		// queue stays short while nobody reads.
-		if last := len(n.queue) - 2; last >= 0 && strings.HasPrefix(n.queue[last], daemon.SdNotifyReloading) {
+		// queue stays short while nobody reads. The last two are just that, for
+		// only the first Ready does not follow a Reloading.
+		if last := len(n.queue) - 2; last >= 0 {
 			n.queue = n.queue[:last]
 		}
 
@@ -124,10 +125,6 @@ func (n *Notifier) Busy(ctx context.Context) {
 
 // change writes something down and wakes Run.
 func (n *Notifier) change(write func()) {
-	if n.send == nil {
-		return
-	}
-
 	n.mu.Lock()
 	write()
 	n.mu.Unlock()

@@ -192,7 +192,7 @@ func TestSeveralMayBeBusy(t *testing.T) {
 		n, _ := newNotifier(sv, 0)
 		stop := run(t, n)
 
-		for _, limit := range []time.Duration{time.Second, 10 * time.Second} {
+		for _, limit := range []time.Duration{time.Second, 10 * time.Second, 2 * time.Second} {
 			ctx, cancel := context.WithTimeout(t.Context(), limit+time.Second/2)
 			defer cancel()
 			n.Busy(ctx)
@@ -228,6 +228,10 @@ func TestWhatFailedIsTriedAgainAndLoggedOnce(t *testing.T) {
 
 		if got := log.count("supervisor cannot be told"); got != 1 {
 			t.Errorf("%d lines in the log, want 1", got)
+		}
+
+		if sv.tries < 49 || sv.tries > 51 {
+			t.Errorf("%d tries in 50 seconds", sv.tries)
 		}
 
 		sv.setDeaf(false)

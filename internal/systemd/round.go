@@ -37,21 +37,18 @@ func (r *round) tell() {
 		}
 	}
 
-	fields, status, slow := r.fields()
+	fields, status := r.fields()
 	if len(fields) == 0 || !r.send(strings.Join(fields, "\n"), deadline) {
 		return
 	}
 
 	r.shown, r.alive = status, false
-
-	if slow {
-		r.pause()
-	}
+	r.pause()
 }
 
-// fields returns the fields that are due, the status that the supervisor has
-// when they are sent, and whether the next such datagram must wait a rest.
-func (r *round) fields() ([]string, string, bool) {
+// fields returns the fields that are due and the status that the supervisor has
+// when they are sent.
+func (r *round) fields() ([]string, string) {
 	var fields []string
 
 	status := r.shown
@@ -68,13 +65,11 @@ func (r *round) fields() ([]string, string, bool) {
 		}
 	}
 
-	slow := len(fields) > 0
-
 	if r.alive {
 		fields = append(fields, daemon.SdNotifyWatchdog)
 	}
 
-	return fields, status, slow
+	return fields, status
 }
 
 // send sends one datagram and says whether that worked. If not, the next try

@@ -70,7 +70,7 @@ func TestRealSocket(t *testing.T) {
 				t.Errorf("the first datagram is %q", got)
 			}
 
-			n.Status("3 running")
+			n.Status("3\nrunning")
 
 			if got := read(t, conn); got != "STATUS=3 running" {
 				t.Errorf("the second datagram is %q", got)

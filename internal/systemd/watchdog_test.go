@@ -221,6 +221,10 @@ func TestStatusDoesNotHoldUpTheBeat(t *testing.T) {
 		<-time.After(time.Millisecond)
 		synctest.Wait()
 		sv.want(t, beat)
+		n.Status("more")
+		<-time.After(time.Second - time.Millisecond)
+		synctest.Wait()
+		sv.want(t, "STATUS=more")
 		stop()
 	})
 }
