@@ -18,6 +18,7 @@ import (
 // answers can be bent by the tests.
 type realInbox struct {
 	path string
+	as   int // the user with whose rights files are probed; 0: ours
 
 	mu       sync.Mutex
 	dir      *os.File                                      // the inbox held open
@@ -72,7 +73,12 @@ func (in *realInbox) OpenInbox() (*os.File, error) {
 func (in *realInbox) Probe(_ job.Folder, name string) (job.File, error) {
 	in.probes.Add(1)
 
-	f, err := probe(int(in.held().Fd()), name)
+	look := probe
+	if in.as != 0 {
+		look = func(dir int, name string) (job.File, error) { return probeAs(in.as, dir, name) }
+	}
+
+	f, err := look(int(in.held().Fd()), name)
 
 	in.mu.Lock()
 	defer in.mu.Unlock()
