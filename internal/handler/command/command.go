@@ -109,6 +109,8 @@ func newBase(c Config) (base, error) {
 		}
 	}
 
+	sealDescriptors()
+
 	env := baseEnviron(c.Environ, c.Env, dir)
 
 	return base{

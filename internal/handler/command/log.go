@@ -77,7 +77,7 @@ func (l *attemptLog) close() {
 	}
 
 	if l.file != nil {
-		_ = l.file.Close() //nolint:errcheck // a log; see the type
+		_ = l.file.Close() // a log; see the type
 		l.file = nil
 	}
 }
@@ -88,14 +88,14 @@ func (l *attemptLog) open() error {
 		return nil
 	}
 
-	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o640) //nolint:gosec // a group may read logs
+	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o640) // a group may read logs
 	if err != nil {
 		return err //nolint:wrapcheck // it names the path
 	}
 
 	older, err := l.goToEnd(file)
 	if err != nil {
-		_ = file.Close() //nolint:errcheck // nothing was written
+		_ = file.Close()
 
 		return err
 	}

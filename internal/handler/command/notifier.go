@@ -79,7 +79,7 @@ func openNote(note []byte) (int, error) {
 	for off := 0; off < len(note); {
 		n, err := unix.Pwrite(fd, note[off:], int64(off))
 		if err != nil {
-			_ = unix.Close(fd) //nolint:errcheck // given up
+			_ = unix.Close(fd)
 
 			return -1, fmt.Errorf("note: %w", err)
 		}

@@ -32,6 +32,6 @@ func raiseOOMScore(pid int) {
 		return
 	}
 
-	_, _ = unix.Write(fd, strconv.AppendInt(nil, oomScore, 10)) //nolint:errcheck // see above
-	_ = unix.Close(fd)                                          //nolint:errcheck // see above
+	_, _ = unix.Write(fd, strconv.AppendInt(nil, oomScore, 10))
+	_ = unix.Close(fd)
 }

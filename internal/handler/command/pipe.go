@@ -34,8 +34,8 @@ func newPipe() (*pipe, error) {
 	}
 
 	if err := unix.SetNonblock(fds[0], true); err != nil {
-		_ = unix.Close(fds[0]) //nolint:errcheck // nothing was written
-		_ = unix.Close(fds[1]) //nolint:errcheck // nothing was written
+		_ = unix.Close(fds[0])
+		_ = unix.Close(fds[1])
 
 		return nil, fmt.Errorf("pipe: %w", err)
 	}
@@ -46,14 +46,14 @@ func newPipe() (*pipe, error) {
 // release closes our copy of the writing end, so that the end of the last
 // process that has one is seen.
 func (p *pipe) release() {
-	_ = unix.Close(p.writer) //nolint:errcheck // a pipe has nothing to flush
+	_ = unix.Close(p.writer) // a pipe has nothing to flush
 }
 
 // pump gives take all that is written, until nobody can write any more or
 // finish was called, and closes the pipe. take gets nothing when the time comes
 // that it returned last; the zero time: it waits for nothing.
 func (p *pipe) pump(take func([]byte) time.Time) {
-	defer p.reader.Close() //nolint:errcheck // only read
+	defer p.reader.Close()
 
 	var wake time.Time
 
@@ -67,7 +67,7 @@ func (p *pipe) pump(take func([]byte) time.Time) {
 
 		if next := take(buf[:n]); !next.Equal(wake) {
 			wake = next
-			_ = p.reader.SetReadDeadline(wake) //nolint:errcheck // the poller has it
+			_ = p.reader.SetReadDeadline(wake)
 		}
 
 		if n == len(buf) && n < largeRead {
@@ -82,7 +82,7 @@ func (p *pipe) pump(take func([]byte) time.Time) {
 // from another goroutine.
 func (p *pipe) finish() {
 	p.over.Store(true)
-	_ = p.reader.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // closed already: all was read
+	_ = p.reader.SetReadDeadline(time.Unix(1, 0)) // closed already: all was read
 }
 
 // rest reads what the pipe holds. That is known beforehand, and we are the only
@@ -96,13 +96,13 @@ func (p *pipe) rest(take func([]byte) time.Time) {
 		return
 	}
 
-	_ = conn.Control(func(fd uintptr) { //nolint:errcheck // then held is 0
-		held, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) //nolint:errcheck // FIONREAD by its other name
+	_ = conn.Control(func(fd uintptr) { // then held is 0
+		held, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) // FIONREAD by its other name
 	})
 
-	_ = p.reader.SetReadDeadline(time.Time{}) //nolint:errcheck // the poller has it
+	_ = p.reader.SetReadDeadline(time.Time{})
 
-	rest, _ := io.ReadAll(io.LimitReader(p.reader, int64(held))) //nolint:errcheck // what came is taken
+	rest, _ := io.ReadAll(io.LimitReader(p.reader, int64(held))) // what came is taken
 	if len(rest) > 0 {
 		take(rest)
 	}

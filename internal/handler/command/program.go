@@ -29,7 +29,7 @@ func (b *base) find() (string, error) {
 
 	err := fmt.Errorf("program %q in PATH %q: %w", b.program, path, unix.ENOENT)
 
-	for _, dir := range strings.Split(path, ":") {
+	for dir := range strings.SplitSeq(path, ":") {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
@@ -102,14 +102,14 @@ func enterable(dir string) error {
 // quoted, so that a carriage return at the end of the line shows; empty if path
 // is no script.
 func interpreter(path string) string {
-	file, err := os.Open(path) //nolint:gosec // only its first line is looked at
+	file, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()
 
 	start := make([]byte, 256)
-	n, _ := io.ReadFull(file, start) //nolint:errcheck // shorter is as good
+	n, _ := io.ReadFull(file, start) // shorter is as good
 
 	rest, isScript := bytes.CutPrefix(start[:n], []byte("#!"))
 	if !isScript {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strconv"
@@ -94,7 +95,7 @@ func (r *run) start() ([]*pipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(stdin) //nolint:errcheck // nothing was written
+	defer func() { _ = unix.Close(stdin) }()
 
 	pipes, err := r.openPipes()
 	if err != nil {
@@ -141,7 +142,7 @@ func (r *run) openPipes() ([]*pipe, error) {
 func discard(pipes []*pipe) {
 	for _, p := range pipes {
 		p.release()
-		_ = p.reader.Close() //nolint:errcheck // only read
+		_ = p.reader.Close()
 	}
 }
 
@@ -157,7 +158,6 @@ func (r *run) exec(program string, stdin int, pipes []*pipe) error {
 		}
 	}
 
-	//nolint:gosec // to run what the operator configured is the purpose
 	pid, _, err := syscall.StartProcess(program, r.argv, &syscall.ProcAttr{
 		Dir: r.dir, Env: r.env, Files: files, Sys: r.tree.attributes(),
 	})
@@ -231,7 +231,7 @@ func (r *run) grace(exited <-chan struct{}) {
 func awaitEnd(pid int) error {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR { //nolint:errorlint // a bare errno
+		if err != unix.EINTR {
 			return err //nolint:wrapcheck // told by the caller
 		}
 	}
@@ -280,4 +280,11 @@ func openNull() (int, error) {
 	}
 
 	return fd, nil
+}
+
+// sealDescriptors sees to it that no descriptor with which a careless parent has
+// started the daemon reaches a command. Those that the daemon opens itself are
+// closed by exec anyway. A kernel that does not know the call is older than 5.11.
+func sealDescriptors() {
+	_ = unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
 }

@@ -1,14 +1,18 @@
 package command
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// goneWait bounds the wait for killed processes to vanish. They do so within
-// milliseconds, unless the disk holds them or nobody reaps orphans here.
+// goneWait bounds the wait for killed processes to let go of their files. They
+// do so within milliseconds, unless the disk or much memory holds them up.
 const goneWait = time.Second
 
 // tree is a process and all that it has started, as far as they can be found:
@@ -44,7 +48,7 @@ func (t *tree) kill() { t.signal(unix.SIGKILL) }
 // signal sends sig to all. It fails only for processes that run as somebody
 // else, about which nothing can be done.
 func (t *tree) signal(sig syscall.Signal) {
-	_ = unix.Kill(-t.pgid, sig) //nolint:errcheck // see above
+	_ = unix.Kill(-t.pgid, sig)
 }
 
 // reap takes the exit status of the main process, which must have ended. After
@@ -54,15 +58,14 @@ func (t *tree) reap() (unix.WaitStatus, error) {
 
 	for {
 		_, err := unix.Wait4(t.pgid, &status, 0, nil)
-		if err != unix.EINTR { //nolint:errorlint // a bare errno
+		if err != unix.EINTR {
 			return status, err //nolint:wrapcheck // told by the caller
 		}
 	}
 }
 
-// settle waits, bounded, until what was killed has vanished. Orphans are reaped
-// if they have become ours, as they do where the daemon is the first process
-// of a container.
+// settle waits, bounded, until what was killed has let go of its files. It
+// comes after reap: until then the main process counts as one of its group.
 func (t *tree) settle() {
 	pause := time.Millisecond
 
@@ -72,15 +75,44 @@ func (t *tree) settle() {
 	}
 }
 
-// gone says whether no process of the tree is left. Only the probing signal 0
-// is sent: the number could by now be another group's.
+// gone says whether nothing of the tree lives. Only the probing signal 0 is
+// sent: the number could by now be another group's. Orphans that have become
+// our children, as they do where the daemon is the first process of a
+// container, are reaped; others may stay zombies for as long as theirs likes.
 func (t *tree) gone() bool {
 	for {
 		pid, err := unix.Wait4(-t.pgid, nil, unix.WNOHANG, nil)
-		if err != unix.EINTR && pid <= 0 { //nolint:errorlint // a bare errno
+		if err != unix.EINTR && pid <= 0 {
 			break
 		}
 	}
 
-	return unix.Kill(-t.pgid, 0) != nil
+	return unix.Kill(-t.pgid, 0) != nil || !alive(t.pgid)
+}
+
+// alive looks for a process in group pgid that is not a zombie. It reads the
+// whole of /proc, a few milliseconds, and is asked only when a group is left.
+func alive(pgid int) bool {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return false
+	}
+
+	group := strconv.Itoa(pgid)
+
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+
+		// The command's name, in parentheses, may hold anything; then come the
+		// state, the parent and the group.
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		if len(fields) > 2 && string(fields[2]) == group && !bytes.ContainsAny(fields[0], "ZX") {
+			return true
+		}
+	}
+
+	return false
 }
