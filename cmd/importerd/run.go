@@ -115,6 +115,10 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 		log.Warn().Err(d.warning).Msg("no watchdog")
 	}
 
+	if err := keepCapabilities(); err != nil {
+		log.Warn().Err(err).Msg("handlers inherit capabilities")
+	}
+
 	a, err := app.New(cmd.Context(), app.Options{
 		Config: cfg, Environ: d.environ, Env: d.supervisor, Once: d.once, Log: log,
 	})
