@@ -1,0 +1,100 @@
+package arch_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"importerd/internal/config"
+)
+
+// tested finds the blocks of the README that stand behind a mark.
+var tested = regexp.MustCompile("(?ms)^ *<!-- tested -->\n *```(\\w+)\n(.*?)^ *```$") //nolint:gochecknoglobals // a pattern
+
+// blocks returns the tested blocks of one language, without their indentation.
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var found []string
+
+	for _, match := range tested.FindAllStringSubmatch(string(text), -1) {
+		if match[1] == language {
+			indent := match[2][:len(match[2])-len(strings.TrimLeft(match[2], " "))]
+			found = append(found, strings.TrimPrefix(strings.ReplaceAll(match[2], "\n"+indent, "\n"), indent))
+		}
+	}
+
+	if len(found) == 0 {
+		t.Fatalf("README.md has no tested block of %s", language)
+	}
+
+	return found
+}
+
+func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
+
+	for _, block := range blocks(t, "sh") {
+		spool := filepath.Join(t.TempDir(), "orders")
+
+		cmd := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(block, "/tmp/orders", spool))
+
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.HasSuffix(string(out), "\nfirst.csv\n") {
+			t.Errorf("%s\nended with %v and printed\n%s", block, err, out)
+		}
+	}
+}
+
+func TestReadmeConfiguration(t *testing.T) {
+	t.Parallel()
+
+	for _, block := range blocks(t, "toml") {
+		if _, err := config.Parse("README.md", []byte(block)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestReadmeUnit(t *testing.T) {
+	t.Parallel()
+
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not there")
+	}
+
+	for _, block := range append(blocks(t, "ini"), unit(t)) {
+		path := filepath.Join(t.TempDir(), "importerd.service")
+		block = regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAllString(block, "ExecStart=/bin/true")
+
+		if err := os.WriteFile(path, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", path).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			t.Errorf("%s\n%v: %s", block, err, out)
+		}
+	}
+}
+
+// unit returns the unit file that is installed.
+func unit(t *testing.T) string {
+	t.Helper()
+
+	text, err := os.ReadFile("packaging/importerd.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return string(text)
+}
