@@ -247,7 +247,7 @@ func TestNotRegular(t *testing.T) {
 
 	socket, err := lc.Listen(t.Context(), "unix", filepath.Join(short, "s"))
 	must(t, err)
-	t.Cleanup(func() { socket.Close() })
+	t.Cleanup(func() { _ = socket.Close() })
 	must(t, os.Rename(filepath.Join(short, "s"), r.in("socket.csv")))
 
 	r.start()

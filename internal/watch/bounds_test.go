@@ -54,8 +54,8 @@ func (h *hand) turn() {
 		h.t.Fatalf("there are %d hints and %d names", h.hints.len(), len(h.hints.names))
 	}
 
-	if h.loop.sweep != nil && len(h.loop.sweep.names) > namesAtOnce {
-		h.t.Fatalf("the sweep keeps %d names", len(h.loop.sweep.names))
+	if h.sweep != nil && len(h.sweep.names) > namesAtOnce {
+		h.t.Fatalf("the sweep keeps %d names", len(h.sweep.names))
 	}
 }
 
@@ -86,6 +86,25 @@ func (h *hand) takeBatch() []job.File {
 	}
 
 	return batch
+}
+
+// nextBatch takes a batch as soon as there is one, after the next sweep at the
+// latest.
+func (h *hand) nextBatch() []job.File {
+	h.t.Helper()
+	h.settle()
+
+	if h.buffer.len() == 0 {
+		pause := time.Until(h.plan.sweep)
+		if pause > deadline {
+			h.t.Fatalf("nothing comes any more: %+v", h.Counts())
+		}
+
+		<-time.After(pause)
+		h.settle()
+	}
+
+	return h.takeBatch()
 }
 
 // fill puts n whole files into the inbox that have not changed for long.
@@ -122,14 +141,7 @@ func TestManyFilesAndASlowReceiver(t *testing.T) {
 	given := map[string]int{}
 
 	for len(given) < n {
-		h.settle()
-
-		batch := h.takeBatch()
-		if len(batch) == 0 {
-			t.Fatalf("only %d of %d files were given", len(given), n)
-		}
-
-		for _, f := range batch {
+		for _, f := range h.nextBatch() {
 			given[f.Name]++
 		}
 	}
@@ -175,14 +187,7 @@ func TestEventsDoNotOvertakeTheSweep(t *testing.T) {
 			}
 		}
 
-		h.settle()
-
-		batch := h.takeBatch()
-		if len(batch) == 0 {
-			t.Fatalf("%d of %d files were given", len(given), n+fresh)
-		}
-
-		for _, f := range batch {
+		for _, f := range h.nextBatch() {
 			given[f.Name] = true
 		}
 	}
@@ -251,7 +256,7 @@ func TestFullTable(t *testing.T) {
 			})
 			h.begin(time.Now())
 
-			for h.loop.sweep != nil {
+			for h.sweep != nil {
 				h.turn()
 			}
 
@@ -297,14 +302,7 @@ func TestMoreHintsThanRoom(t *testing.T) {
 	given := 0
 
 	for given < hintsMax+10 {
-		h.settle()
-
-		batch := h.takeBatch()
-		if len(batch) == 0 {
-			t.Fatalf("%d were given", given)
-		}
-
-		given += len(batch)
+		given += len(h.nextBatch())
 	}
 }
 

@@ -204,8 +204,14 @@ func TestReport(t *testing.T) {
 		before, now *tally
 		lines       int
 	}{
-		{none, some, 1}, {some, some, 1}, {some, some, 0}, {some, none, 0}, {none, some, 0},
-		{some, none, 0}, {none, none, 0}, {none, some, 1},
+		{none, some, 1},
+		{some, some, 1},
+		{some, some, 0},
+		{some, none, 0},
+		{none, some, 0},
+		{some, none, 0},
+		{none, none, 0},
+		{none, some, 1},
 	} {
 		out.Reset()
 		r.tell(log, step.before, step.now)
