@@ -44,6 +44,7 @@ type App struct {
 	stages   *drain.Stages
 	notifier *systemd.Notifier
 	lines    []*line
+	ending   sync.Once // begins the drain for a reason of our own
 }
 
 // New returns a daemon that does nothing before Run. When ctx is done it
@@ -142,7 +143,7 @@ func (a *App) runSpools() error {
 	for i, l := range a.lines {
 		wg.Go(func() {
 			if errs[i] = l.run(); errs[i] != nil {
-				a.Signal() // the others drain
+				a.begin() // the others drain
 			}
 		})
 	}
@@ -193,6 +194,15 @@ func (a *App) announce(living context.Context, started context.CancelFunc) {
 
 	a.notifier.Busy(draining)
 	<-draining.Done()
+}
+
+// begin begins the drain unless it has begun.
+func (a *App) begin() {
+	a.ending.Do(func() {
+		if _, begun := a.stages.Began(); !begun {
+			a.stages.Signal()
+		}
+	})
 }
 
 // closeAll gives back what was opened when the start fails.

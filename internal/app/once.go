@@ -3,10 +3,15 @@ package app
 import (
 	"context"
 	"time"
+
+	"importerd/internal/job"
 )
 
 // onceEvery is how often a run with Once looks whether all is handled.
 const onceEvery = 20 * time.Millisecond
+
+// maxLeft bounds the files of which a run with Once says why they are left.
+const maxLeft = 100
 
 // endWhenIdle begins the drain when all that was there is handled. Files that
 // are open for writing, held or ignored are left, and so are jobs that are
@@ -31,7 +36,44 @@ func (a *App) endWhenIdle() {
 		}
 	}
 
-	a.stages.Signal()
+	for _, l := range a.lines {
+		l.tellLeft(intake)
+	}
+
+	a.begin()
+}
+
+// tellLeft says why files stay in the inbox.
+func (l *line) tellLeft(ctx context.Context) {
+	told := 0
+
+	for name, err := range l.spool.Names(job.InboxFolder) {
+		if err != nil || told == maxLeft {
+			return
+		}
+
+		if reason := l.explain(ctx, name); reason.Standing != "" {
+			l.log.Info().Str("file", job.Show(name)).Str("standing", string(reason.Standing)).
+				Str("reason", reason.Text).Msg("file left")
+
+			told++
+		}
+	}
+}
+
+// explain says how a file in the inbox stands: the pool knows what it has taken
+// over, the watcher all else. No standing: the file is not there.
+func (l *line) explain(ctx context.Context, name string) job.Reason {
+	s := l.session.Load()
+	if s == nil {
+		return job.Reason{Standing: job.Held, Text: job.ReasonNotWatching}
+	}
+
+	if reason, ok := s.pool.Explain(ctx, name); ok {
+		return reason
+	}
+
+	return s.watcher.Explain(ctx, name)
 }
 
 // idle says whether no spool has anything left that will go on by itself.
