@@ -115,7 +115,7 @@ func leaseTells(d *dir, name string) (bool, error) {
 
 		discard(writer)
 
-		tells = seen && lease(reader) == nil
+		tells = seen && soon(job.ErrOpen, func() error { return leaseProblem(lease(reader)) }) == nil
 
 		return nil
 	})

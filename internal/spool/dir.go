@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,10 @@ type dir struct {
 	file *os.File
 	conn syscall.RawConn
 
+	// next is what took its place before it was closed; nil: nothing did. Who has
+	// looked this one up a moment ago is sent on.
+	next atomic.Pointer[dir]
+
 	// flushing lets one flush at a time in: of two on one descriptor the kernel
 	// would tell only one that something was lost.
 	flushing sync.Mutex
@@ -51,11 +56,22 @@ type dir struct {
 func (d *dir) use(do func(fd int) error) error {
 	var err error
 
-	if closed := d.conn.Control(func(fd uintptr) { err = do(int(fd)) }); closed != nil {
-		return fs.ErrClosed
+	if closed := d.conn.Control(func(fd uintptr) { err = do(int(fd)) }); closed == nil {
+		return err
 	}
 
-	return err
+	if next := d.next.Load(); next != nil {
+		return next.use(do)
+	}
+
+	return fs.ErrClosed
+}
+
+// giveWay closes d, in whose place next is used from now on.
+func (d *dir) giveWay(next *dir) error {
+	d.next.Store(next)
+
+	return d.close()
 }
 
 // reopen opens the directory a second time, with an offset and a lock of its own.

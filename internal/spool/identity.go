@@ -97,7 +97,7 @@ func (s *Spool) reopenInbox() error {
 		return errors.Join(err, inbox.close())
 	}
 
-	return s.inbox.Swap(inbox).close()
+	return s.inbox.Swap(inbox).giveWay(inbox)
 }
 
 // openFirstInbox is the part of Open that findInbox is not.

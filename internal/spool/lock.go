@@ -48,24 +48,30 @@ func lockNow(fd int) error {
 	return err
 }
 
-// lockSoon is lockNow, but it waits up to 100 ms: a process that another
-// goroutine starts has copies of all our descriptors, locks with them, for the moment
-// between its fork and its exec. The kernel tells nobody when that is over.
+// lockSoon is lockNow that lets a process pass which is just being started.
 func lockSoon(fd int) error {
+	return soon(job.ErrHeld, func() error { return lockNow(fd) })
+}
+
+// soon calls try until it fails no more with busy, for up to 100 ms. A process
+// that another goroutine starts has copies of all our descriptors, with our locks and
+// our open files, for the moment between its fork and its exec. The kernel
+// tells nobody when that is over.
+func soon(busy error, try func() error) error {
 	const (
 		pause = 2 * time.Millisecond
 		tries = 50
 	)
 
 	for range tries {
-		if err := lockNow(fd); !errors.Is(err, job.ErrHeld) {
+		if err := try(); !errors.Is(err, busy) {
 			return err
 		}
 
 		<-time.After(pause)
 	}
 
-	return lockNow(fd)
+	return try()
 }
 
 // writePID tells people who has the spool. It needs no flush: a power cut ends

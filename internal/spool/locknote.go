@@ -49,6 +49,16 @@ func parseNote(text []byte) lockNote {
 	return note
 }
 
+// text returns what stands in the lock file.
+func (n lockNote) text() []byte {
+	text, err := json.Marshal(n)
+	if err != nil {
+		panic("bug: " + err.Error()) // strings and numbers only
+	}
+
+	return append(text, '\n')
+}
+
 // name returns the bytes of the file's name.
 func (n lockNote) name() string {
 	if raw, err := base64.StdEncoding.DecodeString(n.NameB64); err == nil && len(raw) > 0 {
@@ -107,10 +117,7 @@ func (s *Spool) readLock(id job.ID) (lockNote, error) {
 // before that is cut, so that at each moment the file begins with a whole
 // object, as long as the text does not get shorter.
 func (s *Spool) writeLock(id job.ID, note lockNote) error {
-	text, err := json.Marshal(note)
-	if err != nil {
-		return fmt.Errorf("bug: %w", err)
-	}
+	text := note.text()
 
 	return s.locks.use(func(at int) error {
 		fd, err := openat(at, id.String(), unix.O_WRONLY|unix.O_NOFOLLOW, 0)
@@ -118,11 +125,11 @@ func (s *Spool) writeLock(id job.ID, note lockNote) error {
 			return err
 		}
 
-		if err := writeAll(fd, append(text, '\n')); err != nil {
+		if err := writeAll(fd, text); err != nil {
 			return discardFor(fd, err)
 		}
 
-		return discardFor(fd, unix.Ftruncate(fd, int64(len(text)+1)))
+		return discardFor(fd, unix.Ftruncate(fd, int64(len(text))))
 	})
 }
 

@@ -6,35 +6,7 @@ import (
 	"testing"
 
 	"importerd/internal/job"
-	"importerd/internal/spool"
 )
-
-// open opens a spool in a directory of its own.
-func open(t *testing.T) *spool.Spool {
-	t.Helper()
-
-	s, err := spool.Open(t.TempDir(), spool.Options{Name: "orders"})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-
-	return s
-}
-
-// drop puts a file into a folder of the spool.
-func drop(t *testing.T, s *spool.Spool, folder job.Folder, name, text string) {
-	t.Helper()
-
-	if err := os.WriteFile(s.Path(folder, name), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestFileGoesThroughTheFolders(t *testing.T) {
 	t.Parallel()
@@ -42,7 +14,7 @@ func TestFileGoesThroughTheFolders(t *testing.T) {
 	s := open(t)
 	drop(t, s, job.InboxFolder, "a.csv", "one")
 
-	f, err := s.Probe(job.InboxFolder, "a.csv")
+	f, err := settled(t, s, job.InboxFolder, "a.csv")
 	if err != nil {
 		t.Fatal(err)
 	}

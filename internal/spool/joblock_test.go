@@ -1,0 +1,321 @@
+package spool_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"importerd/internal/job"
+	"importerd/internal/spool"
+)
+
+// heir is a process that has inherited a lock. It ends when its input does.
+type heir struct {
+	cmd *exec.Cmd
+	end func()
+}
+
+// inherit starts a process with the lock as descriptor 4.
+func inherit(t *testing.T, lock *os.File, script string) heir {
+	t.Helper()
+
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
+	cmd.ExtraFiles = []*os.File{nil, lock}
+
+	in, err := cmd.StdinPipe()
+	check(t, err)
+
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+
+	if _, err := out.Read(make([]byte, 1)); err != nil { // it is ready
+		t.Fatal(err)
+	}
+
+	return heir{cmd, func() {
+		t.Helper()
+		check(t, in.Close())
+		check(t, cmd.Wait())
+	}}
+}
+
+func TestLockIsFreeWhenNobodyHasIt(t *testing.T) {
+	t.Parallel()
+
+	s, id := open(t), job.NewID()
+
+	lock, err := s.LockJob(id, "a.csv")
+	check(t, err)
+
+	if _, err := s.LockJob(id, "a.csv"); !errors.Is(err, job.ErrHeld) {
+		t.Errorf("lock again: %v, want that it is held", err)
+	}
+
+	h := inherit(t, lock, "echo; read x; true")
+	check(t, s.NoteProcess(lock, h.cmd.Process.Pid))
+
+	if err := s.UnlockJob(id, lock); !errors.Is(err, job.ErrHeld) {
+		t.Errorf("unlock while a process has it: %v, want that it is held", err)
+	}
+
+	if s.HandlerGone(id) {
+		t.Error("the handler is gone, but it lives")
+	}
+
+	if _, err := s.LockJob(id, "a.csv"); !errors.Is(err, job.ErrHeld) {
+		t.Errorf("lock while a process has it: %v, want that it is held", err)
+	}
+
+	h.end()
+
+	for range 2 { // also when its file is gone already
+		if !s.HandlerGone(id) {
+			t.Error("the handler lives, but it is gone")
+		}
+	}
+
+	if names := list(t, s.Path(job.OwnFolder, "locks")); len(names) > 0 {
+		t.Errorf("locks/ holds %q", names)
+	}
+
+	lock, err = s.LockJob(id, "a.csv")
+	check(t, err)
+	check(t, s.UnlockJob(id, lock))
+
+	if names := list(t, s.Path(job.OwnFolder, "locks")); len(names) > 0 {
+		t.Errorf("locks/ holds %q", names)
+	}
+}
+
+func TestOldHandlersAreFoundAfterACrash(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+	s := openAt(t, dir)
+	ids := []job.ID{job.NewID(), job.NewID(), job.NewID(), job.NewID()}
+	held, closed, unknown := ids[0], ids[1], ids[2] // and one that is free
+
+	locks := map[job.ID]*os.File{}
+
+	for i, id := range ids {
+		lock, err := s.LockJob(id, []string{"held", "bad\xff", "unknown", "free"}[i])
+		check(t, err)
+
+		locks[id] = lock
+	}
+
+	holds := inherit(t, locks[held], "echo; read x; true")
+	check(t, s.NoteProcess(locks[held], holds.cmd.Process.Pid))
+
+	// It has closed its descriptor, as sudo and ssh do, and lives.
+	closes := inherit(t, locks[closed], "exec 4>&-; echo; read x; true")
+	check(t, s.NoteProcess(locks[closed], closes.cmd.Process.Pid))
+
+	// The daemon died before it had noted the process.
+	inherits := inherit(t, locks[unknown], "echo; read x; true")
+
+	for _, lock := range locks {
+		check(t, lock.Close())
+	}
+
+	check(t, s.Close())
+	write(t, filepath.Join(dir, ".importerd", "locks", "stray"), "none of ours")
+
+	s = openAt(t, dir)
+	old, err := s.OldHandlers()
+	check(t, err)
+
+	want := map[job.ID]job.OldHandler{
+		held:    {Job: held, Name: "held", PID: holds.cmd.Process.Pid, Alive: true},
+		closed:  {Job: closed, Name: "bad\xff", PID: closes.cmd.Process.Pid, Alive: true},
+		unknown: {Job: unknown, Name: "unknown"},
+	}
+
+	for _, h := range old {
+		if h != want[h.Job] {
+			t.Errorf("found %+v, want %+v", h, want[h.Job])
+		}
+	}
+
+	if len(old) != len(want) {
+		t.Errorf("found %d, want %d", len(old), len(want))
+	}
+
+	if _, err := s.LockJob(closed, "bad\xff"); !errors.Is(err, job.ErrHeld) {
+		t.Errorf("lock of a process that lives: %v, want that it is held", err)
+	}
+
+	holds.end()
+	closes.end()
+	inherits.end()
+
+	for _, id := range ids {
+		if !s.HandlerGone(id) {
+			t.Errorf("the handler of %s lives", id)
+		}
+	}
+
+	if old, err := s.OldHandlers(); err != nil || len(old) > 0 {
+		t.Errorf("then there are %v, %v", old, err)
+	}
+}
+
+// A number that was given to another process must not be signalled.
+func TestAnotherProcessOfThatNumberIsNotAlive(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+	s, id := openAt(t, dir), job.NewID()
+
+	lock, err := s.LockJob(id, "a.csv")
+	check(t, err)
+
+	h := inherit(t, lock, "echo; read x; true")
+	defer h.end()
+
+	check(t, s.NoteProcess(lock, h.cmd.Process.Pid))
+
+	path := lock.Name()
+	check(t, lock.Close())
+
+	text, err := os.ReadFile(path)
+	check(t, err)
+
+	for _, key := range []string{"start", "boot", "pid"} {
+		var note map[string]any
+
+		check(t, json.Unmarshal(text, &note))
+
+		if key == "boot" {
+			note[key] = "another"
+		} else {
+			note[key] = 1
+		}
+
+		changed, err := json.Marshal(note)
+		check(t, err)
+		write(t, path, string(changed))
+
+		old, err := s.OldHandlers()
+		if err != nil || len(old) != 1 || old[0].Alive {
+			t.Errorf("with another %s: %+v, %v", key, old, err)
+		}
+	}
+}
+
+func TestEndedProcessIsNotAlive(t *testing.T) {
+	t.Parallel()
+
+	s, id := open(t), job.NewID()
+
+	lock, err := s.LockJob(id, "a.csv")
+	check(t, err)
+
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "read x; true")
+	in, err := cmd.StdinPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	check(t, s.NoteProcess(lock, cmd.Process.Pid))
+	check(t, in.Close())
+	check(t, cmd.Wait())
+
+	if err := s.NoteProcess(lock, cmd.Process.Pid); err == nil {
+		t.Error("a process that is gone was noted")
+	}
+
+	check(t, lock.Close())
+
+	if !s.HandlerGone(id) {
+		t.Error("a process that has ended is alive")
+	}
+}
+
+// Another goroutine's child has our descriptors for a moment after its fork.
+// That must not look like an old handler.
+func TestUnlockWhileOthersStartProcesses(t *testing.T) {
+	t.Parallel()
+
+	const rounds = 100
+
+	s := open(t)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+
+	go func() {
+		defer close(stopped)
+
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = exec.CommandContext(t.Context(), "/bin/true").Run()
+			}
+		}
+	}()
+
+	for range rounds {
+		id := job.NewID()
+
+		lock, err := s.LockJob(id, "a.csv")
+		check(t, err)
+
+		if err := s.UnlockJob(id, lock); err != nil {
+			t.Errorf("unlock: %v", err)
+		}
+	}
+
+	close(stop)
+	<-stopped
+}
+
+// samples are lock files of all versions that were ever written.
+func samples() map[string]string {
+	return map[string]string{
+		`{"job":"0195e3a0-0000-7000-8000-000000000000","name":"a.csv","pid":42,"start":7,"boot":"b"}` + "\n": "a.csv",
+		`{"job":"0195e3a0-0000-7000-8000-000000000000","name":"a\ufffd","name_b64":"Yf8="}` + "\n":           "a\xff",
+	}
+}
+
+func TestOldLockFilesAreRead(t *testing.T) {
+	t.Parallel()
+
+	for text, want := range samples() {
+		if name, _ := spool.NameInLock([]byte(text)); name != want {
+			t.Errorf("%s tells the name %q, want %q", text, name, want)
+		}
+	}
+}
+
+func FuzzLockFile(f *testing.F) {
+	for text := range samples() {
+		f.Add(text)
+	}
+
+	f.Add("")
+	f.Add(`{"name":"a"}{"name":"b`)
+
+	f.Fuzz(func(t *testing.T, text string) {
+		name, pid := spool.NameInLock([]byte(text))
+		if !strings.HasPrefix(strings.TrimSpace(text), "{") && (name != "" || pid != 0) {
+			t.Errorf("%q tells of %q and process %d", text, name, pid)
+		}
+
+		// Whatever bytes a name has come back.
+		id := job.NewID()
+
+		written := spool.LockText(id, text)
+		if got, pid := spool.NameInLock(written); got != text || pid != 0 {
+			t.Errorf("%q became %q", text, got)
+		}
+
+		if !utf8.Valid(written) || !json.Valid(written) {
+			t.Errorf("%q is no JSON", written)
+		}
+	})
+}
