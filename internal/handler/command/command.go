@@ -70,7 +70,7 @@ func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 		argv:    expand(h.base.command, task.Path),
 		env:     h.base.environ(jobVariables(h.base.spool, task)),
 		stdin:   openNull,
-		output:  newOutput(task.Log, task.Job.Attempt),
+		output:  newOutput(attemptLogOf(task)),
 		reports: newReports(task.Report),
 		lock:    task.Lock,
 		kill:    task.Kill,
@@ -78,6 +78,13 @@ func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 	}
 
 	return r.do(ctx)
+}
+
+// attemptLogOf returns the log of task's job for its attempt.
+func attemptLogOf(task handler.Task) attemptLog {
+	attempt := task.Job.Attempt
+
+	return attemptLog{path: task.Log, title: fmt.Sprintf("attempt %d", attempt), later: attempt > 1}
 }
 
 // base is what all runs of one command have in common.

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// attemptLog is the log of a job as one attempt writes it. It is created with
+// attemptLog is the log of a job as one attempt writes it, or as the command
+// does that tells of its failure. It is created with
 // the first byte and appended to by later attempts, each under a line of its
 // own. What an attempt adds is bounded by its output; before an attempt adds to
 // a log of more than maxOlder bytes, all of it but the last keptOlder goes. So
@@ -17,8 +18,9 @@ import (
 // Trouble with the disk stays here: it must not harm the command. Each write
 // tries anew, and what could not be written is told at the end, if that can be.
 type attemptLog struct {
-	path    string // empty: nothing is written
-	attempt int
+	path  string // empty: nothing is written
+	title string // of what is written now, if there is something older
+	later bool   // there is something older, even if it wrote nothing
 
 	file   *os.File // nil: not open
 	broken bool     // the last line has no end
@@ -101,8 +103,8 @@ func (l *attemptLog) open() error {
 	}
 
 	l.file = file
-	if l.attempt > 1 || older {
-		l.note(fmt.Sprintf("attempt %d, %s", l.attempt, time.Now().UTC().Format(time.RFC3339)))
+	if l.later || older {
+		l.note(l.title + ", " + time.Now().UTC().Format(time.RFC3339))
 	}
 
 	return nil

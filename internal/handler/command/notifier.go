@@ -19,7 +19,7 @@ type Notice struct {
 	Job  job.Record // with a zero ID only the spool is told
 	Path string     // absolute path of the file where it lies now; empty: there is none
 	Note []byte     // for standard input
-	Log  string     // absolute path of a log for the output, bounded as a job's; empty: it is thrown away
+	Log  string     // absolute path of a log for the output, bounded as a job's, and it may be that; empty: it is thrown away
 }
 
 // NewNotifier returns a notifier for c. Its command is run as it is written: a
@@ -43,7 +43,7 @@ func (n *Notifier) Notify(ctx context.Context, notice Notice) error {
 		argv:   n.base.command,
 		env:    n.base.environ(noticeVariables(n.base.spool, notice)),
 		stdin:  func() (int, error) { return openNote(notice.Note) },
-		output: newOutput(notice.Log, 1),
+		output: newOutput(attemptLog{path: notice.Log, title: "told of the failure"}),
 	}
 
 	exit := r.do(ctx)

@@ -16,7 +16,7 @@ const (
 	tailSize = 4 << 10   // in the Exit
 )
 
-// output takes what one attempt writes. The first part goes into the log at
+// output takes what one run writes. The first part goes into the log at
 // once, so that one can watch it; of what follows the end is held in memory and
 // written when the attempt is over, after a line that tells the gap.
 type output struct {
@@ -26,11 +26,9 @@ type output struct {
 	recent ring
 }
 
-// newOutput returns the output of the attempt of this number, for the log at
-// path; empty: no log.
-func newOutput(path string, attempt int) *output {
+func newOutput(log attemptLog) *output {
 	return &output{
-		log:    attemptLog{path: path, attempt: attempt},
+		log:    log,
 		head:   headSize,
 		rest:   ring{size: restSize},
 		recent: ring{size: tailSize},

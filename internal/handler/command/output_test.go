@@ -165,7 +165,7 @@ func TestDiskThatWasFullForAWhile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "logs")
 	task := newTask(t, "a.csv")
 	task.Log = filepath.Join(dir, "log")
-	out := newOutput(task.Log, 1)
+	out := newOutput(attemptLogOf(task))
 	out.take([]byte("lost\n"))
 
 	if err := os.Mkdir(dir, 0o700); err != nil {

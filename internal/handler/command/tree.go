@@ -45,10 +45,20 @@ func (t *tree) terminate() {
 // call gets them all.
 func (t *tree) kill() { t.signal(unix.SIGKILL) }
 
+// group returns the number by which the kernel means the whole group. Without a
+// process it would mean ours, or everybody's.
+func (t *tree) group() int {
+	if t.pgid <= 1 {
+		panic("bug: a process tree without a process")
+	}
+
+	return -t.pgid
+}
+
 // signal sends sig to all. It fails only for processes that run as somebody
 // else, about which nothing can be done.
 func (t *tree) signal(sig syscall.Signal) {
-	_ = unix.Kill(-t.pgid, sig)
+	_ = unix.Kill(t.group(), sig)
 }
 
 // reap takes the exit status of the main process, which must have ended. After
@@ -81,13 +91,13 @@ func (t *tree) settle() {
 // container, are reaped; others may stay zombies for as long as theirs likes.
 func (t *tree) gone() bool {
 	for {
-		pid, err := unix.Wait4(-t.pgid, nil, unix.WNOHANG, nil)
+		pid, err := unix.Wait4(t.group(), nil, unix.WNOHANG, nil)
 		if err != unix.EINTR && pid <= 0 {
 			break
 		}
 	}
 
-	return unix.Kill(-t.pgid, 0) != nil || !alive(t.pgid)
+	return unix.Kill(t.group(), 0) != nil || !alive(t.pgid)
 }
 
 // alive looks for a process in group pgid that is not a zombie. It reads the
