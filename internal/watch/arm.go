@@ -214,7 +214,8 @@ func (l *loop) disarm() {
 	l.source = nil
 }
 
-// degrade tells what does not work, when that has changed.
+// degrade tells what does not work, and logs it when another kind of thing does
+// not; what stands after the colon may differ each time.
 func (l *loop) degrade() {
 	why := l.lost
 	if why == "" {
@@ -225,14 +226,15 @@ func (l *loop) degrade() {
 		why = l.deaf
 	}
 
-	switch why {
-	case l.degraded:
-		return
+	before, _, _ := strings.Cut(l.degraded, ":")
+	now, _, _ := strings.Cut(why, ":")
+	l.degraded = why
+
+	switch now {
+	case before:
 	case "":
 		l.log.Info().Msg("watch recovered")
 	default:
 		l.log.Warn().Str("why", why).Msg("watch degraded")
 	}
-
-	l.degraded = why
 }

@@ -194,7 +194,12 @@ func probe(dir int, name string) (job.File, error) {
 func stat(dir int, name string, flags int) (job.File, error) {
 	var s unix.Statx_t
 
-	if err := unix.Statx(dir, name, flags, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &s); err != nil {
+	err := unix.Statx(dir, name, flags, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &s)
+	if errors.Is(err, unix.ENAMETOOLONG) { // then no file can have it
+		err = unix.ENOENT
+	}
+
+	if err != nil {
 		return job.File{}, &fs.PathError{Op: "stat", Path: name, Err: err}
 	}
 

@@ -45,7 +45,7 @@ type loop struct {
 	lost     string // why the inbox is not ours at the moment; empty: it is
 	deaf     string // why there are no events; empty: there are
 	unread   string // why the last sweep could not read; empty: it could
-	degraded string // as last logged
+	degraded string // why not all works; empty: it does
 
 	sweptAt  time.Time
 	overflow int

@@ -122,6 +122,31 @@ func TestOrderOfEventsInABacklog(t *testing.T) {
 	}
 }
 
+// What is written after a sweep has chosen it is not handed over with the rest.
+func TestOrderOfAFileThatIsWrittenMeanwhile(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly, by(OrderName), func(o *Options) { o.Linger = never })
+	h.fill(2 * looksAtOnce)
+	h.begin(time.Now())
+
+	for len(h.sweep.choice.files) == 0 {
+		h.turn()
+	}
+
+	name := h.sweep.choice.files[0].Name
+	h.absorb(fsnotify.Event{Name: h.in(name), Op: fsnotify.Write}, true)
+	h.settle()
+
+	if got := h.takeAll(); slices.Contains(got, name) || len(got) != 2*looksAtOnce-1 {
+		t.Errorf("%d files came", len(got))
+	}
+
+	if e := h.table.get(name); e == nil || e.reason != settling {
+		t.Error("the one that was written does not linger")
+	}
+}
+
 // An empty file waits by time; when it is whole it takes part in the choice
 // even if others always wait too.
 func TestOrderDoesNotStarveTheEmpty(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"importerd/internal/job"
@@ -295,13 +296,15 @@ func (l *loop) choose(s *sweep) {
 	l.beyond = s.tally.n[ready]
 	l.more = l.more || l.beyond > 0
 	s.found = len(s.choice.files)
-	l.buffer.replace(s.choice.sorted())
-
-	for _, f := range l.buffer.files {
-		if e := l.table.get(f.Name); e != nil {
+	l.buffer.replace(slices.DeleteFunc(s.choice.sorted(), func(f job.File) bool {
+		e := l.table.get(f.Name)
+		if e != nil && e.reason == ready {
 			l.table.remove(e)
+			e = nil
 		}
-	}
+
+		return e != nil // written since it was chosen
+	}))
 }
 
 // dropPasses gives up the sweep and the census under way.

@@ -115,6 +115,19 @@ func TestTouchedBusyFileIsLookedAtSoon(t *testing.T) {
 	})
 }
 
+// Nobody knows what a writer did who had the file open for a moment.
+func TestLingerBeginsAnewWithTheClosing(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(c *clocked) {
+		c.says(c.file(0, 0), nil)
+		c.start().past(100 * time.Millisecond)
+		c.says(c.file(0, 0), job.ErrOpen)
+		c.past(260 * time.Millisecond) // seen at 250 ms
+		c.says(c.file(0, 0), nil)
+		c.comes(300*time.Millisecond + 250*time.Millisecond)
+	})
+}
+
 func TestLingerBeginsAnewWithEachChange(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(c *clocked) {
