@@ -45,6 +45,20 @@ func TestRenameOverAWaitingName(t *testing.T) {
 	r.want("a.csv")
 }
 
+// That the old file of that name was being written says nothing of the new one.
+func TestRenameOverABusyName(t *testing.T) {
+	t.Parallel()
+
+	r := newRig(t, eventsOnly, patient).start().swept()
+	f, err := os.Create(r.in("a.csv"))
+	must(t, err)
+	t.Cleanup(func() { f.Close() })
+	r.explained("a.csv", job.ReasonOpen)
+	r.until("busy file", func(c Counts) bool { return c.Reasons[job.ReasonOpen] == 1 })
+	r.drop("a.csv", "whole")
+	r.want("a.csv")
+}
+
 func TestBeforeTheStart(t *testing.T) {
 	t.Parallel()
 

@@ -174,20 +174,26 @@ func TestEventsDoNotOvertakeTheSweep(t *testing.T) {
 	h.settle()
 
 	given := map[string]bool{}
-	fresh := 0
+	waiting, fresh := n, 0 // of those that were there before, and those that came since
 
 	for len(given) < n+fresh {
-		if fresh < 5000 {
-			for range batchMax {
-				name := number(n + fresh)
-				must(t, os.Link(h.side("x"), h.in(name)))
-				h.absorb(fsnotify.Event{Name: h.in(name), Op: fsnotify.Create}, true)
+		if fresh > 2*n {
+			t.Fatalf("%d of the first %d still wait", waiting, n)
+		}
 
-				fresh++
-			}
+		for i := 0; i < batchMax && waiting > 0; i++ {
+			name := number(n + fresh)
+			must(t, os.Link(h.side("x"), h.in(name)))
+			h.absorb(fsnotify.Event{Name: h.in(name), Op: fsnotify.Create}, true)
+
+			fresh++
 		}
 
 		for _, f := range h.nextBatch() {
+			if f.Name < number(n) && !given[f.Name] {
+				waiting--
+			}
+
 			given[f.Name] = true
 		}
 	}
