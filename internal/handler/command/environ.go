@@ -85,7 +85,7 @@ func environList(env map[string]string) []string {
 
 // environ returns the environment of one run.
 func (b *base) environ(variables []string) []string {
-	return append(slices.Clip(b.env), variables...)
+	return slices.Concat(b.env, variables)
 }
 
 // jobVariables returns what tells a command of its job.

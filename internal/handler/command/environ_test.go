@@ -89,6 +89,20 @@ func TestEnvironmentOfALaterAttempt(t *testing.T) {
 	}
 }
 
+// Not by way of sh, which sets PWD itself.
+func TestWorkingDirectoryIsToldTruly(t *testing.T) {
+	t.Parallel()
+
+	c := config(t, "printenv", "PWD")
+	c.Environ = append(c.Environ, "PWD=/wrong")
+	task := newTask(t, "a.csv")
+	newHandler(t, c).Run(t.Context(), task)
+
+	if got := readLog(t, task); got != c.Dir+"\n" {
+		t.Errorf("PWD %q, want %q", got, c.Dir)
+	}
+}
+
 func TestRunsDoNotShareTheirEnvironment(t *testing.T) {
 	t.Parallel()
 

@@ -19,7 +19,7 @@ type Notice struct {
 	Job  job.Record // with a zero ID only the spool is told
 	Path string     // absolute path of the file where it lies now; empty: there is none
 	Note []byte     // for standard input
-	Log  string     // absolute path of a log for the output, bounded as a job's, and it may be that; empty: it is thrown away
+	Log  string     // absolute path of a log for the output, perhaps the job's own; empty: it is thrown away
 }
 
 // NewNotifier returns a notifier for c. Its command is run as it is written: a
