@@ -43,6 +43,11 @@ func (p *Pool) attempt(intake, work context.Context, u *unit) {
 		return
 	}
 
+	if u.trial { // the handler may run for hours: others need not wait for its end
+		serial := u.serial
+		p.post(func() { p.judgeDisk(serial, nil) })
+	}
+
 	cause := p.handle(intake, work, u, task)
 
 	release()
@@ -55,9 +60,13 @@ func (p *Pool) take(u *unit) error {
 		name, err := p.deps.Folders.Move(job.Move{
 			From: u.from, File: u.rec.File, To: job.ProcessingFolder, Name: u.rec.File, ID: u.rec.ID,
 		})
+		if err != nil {
+			return err
+		}
+
 		u.rec.File = name
 
-		return err
+		return nil
 	}
 
 	f, err := p.claim(u)
@@ -102,12 +111,21 @@ func (p *Pool) fit(u *unit) bool {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		u.gone = true
-		u.again(0, errors.New("vanished: the file is not in processing/ any more"))
+		u.again(0, errors.New("the file is not in processing/ any more"))
+
+		return false
+	case errors.Is(err, job.ErrNotRegular):
+		u.gone = true
+		u.again(0, errors.Join(err, p.setAside(u.rec.File)))
+
+		return false
+	case errors.Is(err, job.ErrOpen):
+		u.again(busyWait(u.rec.Busy), err)
+		u.rec.Busy++
 
 		return false
 	case err != nil && !errors.Is(err, job.ErrNoLease):
-		u.again(busyWait(u.rec.Busy), err)
-		u.rec.Busy++
+		u.again(p.cfg.Backoff.Widest(), err)
 
 		return false
 	}
@@ -177,7 +195,8 @@ func (p *Pool) equip(u *unit) (handler.Task, func(), error) {
 
 // noteProcess tells a later daemon which process to look for.
 func (p *Pool) noteProcess(rec job.Record, lock *os.File, pid int) {
-	if err := p.deps.Locks.NoteProcess(lock, pid); err != nil {
+	err := p.deps.Locks.NoteProcess(lock, pid)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // one that has ended already needs no note
 		p.line(p.deps.Log.Warn(), rec).Err(err).Msg("process not noted")
 	}
 }
@@ -251,7 +270,9 @@ func (p *Pool) review(u *unit, cause error) {
 		u.gone = true
 	case errors.Is(err, job.ErrNotRegular):
 		u.gone, u.rec.Changed = true, true
-		p.setAside(u.rec.File)
+		if err := p.setAside(u.rec.File); err != nil { // upkeep tries again
+			p.line(p.deps.Log.Error(), u.rec).Err(err).Msg("not set aside")
+		}
 	case errors.Is(err, job.ErrOpen):
 		if u.verdict == job.Succeeded {
 			u.verdict = job.Refused
@@ -290,14 +311,14 @@ func (p *Pool) keepResults(u *unit) {
 }
 
 // setAside takes what is no file out of processing/.
-func (p *Pool) setAside(name string) {
+func (p *Pool) setAside(name string) error {
 	path, err := p.deps.Papers.SetAside(name)
 	if err != nil {
-		p.deps.Log.Error().Str("file", job.Show(name)).Err(err).Msg("not set aside")
-
-		return
+		return err
 	}
 
 	p.deps.Log.Warn().Str("file", job.Show(name)).Str("path", job.Show(path)).
 		Msg("handler left something that is not a file")
+
+	return nil
 }

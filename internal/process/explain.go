@@ -31,7 +31,7 @@ func (p *Pool) explain(name string) (job.Reason, bool) {
 	case u != nil || p.deps.Journal.UnderWay(name):
 		return job.Reason{Standing: job.Ready, Text: job.ReasonUnderWay}, true
 	case s.closed || p.shut():
-		return job.Reason{Standing: job.Ready, Text: job.ReasonNotWatching, Until: p.untilNext(time.Now())}, true
+		return job.Reason{Standing: job.Ready, Text: job.ReasonNotWatching, Until: p.state.nextTry(time.Now())}, true
 	}
 
 	return job.Reason{}, false
@@ -39,14 +39,12 @@ func (p *Pool) explain(name string) (job.Reason, bool) {
 
 // heldWhy says why a file is held; empty: it is not.
 func (p *Pool) heldWhy(name string) string {
-	if held, ok := p.state.held[name]; ok {
-		return held.why
+	if _, held := p.state.held[name]; held {
+		return job.ReasonIOError
 	}
 
-	for _, o := range p.state.orphans {
-		if o.rec.Name == name {
-			return job.ErrHeld.Error()
-		}
+	if p.orphanOf(name) != nil {
+		return job.ErrHeld.Error()
 	}
 
 	return ""

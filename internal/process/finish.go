@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -88,7 +87,7 @@ func (f *finisher) nextTry() time.Duration {
 
 // group writes and tells all that it can of what is stuck.
 func (f *finisher) group() error {
-	if f.lost {
+	if f.lost || len(f.stuck) == 0 {
 		f.stuck = nil
 
 		return nil
@@ -107,7 +106,9 @@ func (f *finisher) group() error {
 
 	if len(ended) > 0 {
 		for _, u := range ended {
-			f.pool.tell(u)
+			if !u.nothing {
+				f.pool.tell(u)
+			}
 		}
 
 		f.pool.post(func() { f.pool.onFinished(ended) })
@@ -133,6 +134,10 @@ func (f *finisher) write(units []*unit) ([]*unit, error) {
 
 	for _, u := range units {
 		changed, err := f.move(u)
+		if errors.Is(err, job.ErrUntrusted) {
+			return nil, err
+		}
+
 		if err != nil {
 			trouble = err
 
@@ -156,7 +161,7 @@ func (f *finisher) write(units []*unit) ([]*unit, error) {
 	}
 
 	if err := deps.Journal.Note(records(ended)...); err != nil {
-		return nil, fmt.Errorf("%w: note moves: %w", job.ErrUntrusted, err)
+		return nil, fmt.Errorf("note moves: %w", err)
 	}
 
 	return ended, trouble
@@ -171,59 +176,6 @@ func records(units []*unit) []job.Record {
 	}
 
 	return recs
-}
-
-// move publishes the unit's results, takes its file out of processing/, and
-// returns the folders that have changed besides.
-func (f *finisher) move(u *unit) ([]job.Folder, error) {
-	var folders []job.Folder
-
-	name := u.rec.Name
-
-	if u.results {
-		published, err := f.pool.deps.Results.PublishResults(u.rec.ID, name)
-		if err != nil {
-			return nil, fmt.Errorf("publish results: %w", err)
-		}
-
-		u.results, u.rec.Results = false, published
-	}
-
-	if u.rec.Results != "" {
-		name = u.rec.Results // done/ and results/ use one name
-		folders = append(folders, job.ResultsFolder)
-	}
-
-	if u.gone {
-		u.rec.File = ""
-
-		return folders, nil
-	}
-
-	to := u.rec.State.Folder()
-
-	moved, err := f.pool.deps.Folders.Move(job.Move{
-		From: job.ProcessingFolder, File: u.rec.File, To: to, Name: name, ID: u.rec.ID,
-	})
-
-	switch {
-	case errors.Is(err, job.ErrNotRegular):
-		f.pool.setAside(u.rec.File)
-
-		u.gone, u.rec.File = true, ""
-
-		return folders, nil
-	case errors.Is(err, fs.ErrNotExist): // somebody has taken it away by hand
-		u.gone, u.rec.File = true, ""
-
-		return folders, nil
-	case err != nil:
-		return nil, fmt.Errorf("finish: %w", err)
-	}
-
-	u.rec.File = moved
-
-	return append(folders, to), nil
 }
 
 // note remembers what the disk said; nil: it takes everything.

@@ -18,8 +18,11 @@ func (p *Pool) inlet() <-chan []job.File {
 		return nil
 	}
 
-	if now := time.Now(); !s.broken.lets(now) || !s.disk.lets(now) {
-		return nil
+	now := time.Now()
+	for _, g := range s.gates() {
+		if !g.lets(now) {
+			return nil
+		}
 	}
 
 	return p.deps.Ready
@@ -29,7 +32,8 @@ func (p *Pool) inlet() <-chan []job.File {
 // under way already is passed over: the watcher is told when its time comes.
 func (p *Pool) takeOver(files []job.File) {
 	for _, f := range files {
-		if p.state.names[f.Name] == nil && !p.deps.Journal.UnderWay(f.Name) && !p.isHeld(f) {
+		if p.state.names[f.Name] == nil && !p.deps.Journal.UnderWay(f.Name) && !p.isHeld(f) &&
+			p.orphanOf(f.Name) == nil {
 			p.flush(f)
 		}
 	}
@@ -39,7 +43,7 @@ func (p *Pool) takeOver(files []job.File) {
 // changed since.
 func (p *Pool) isHeld(f job.File) bool {
 	held, ok := p.state.held[f.Name]
-	if ok && !held.file.Quiet(f) {
+	if ok && !held.Quiet(f) {
 		delete(p.state.held, f.Name)
 
 		return false
@@ -85,8 +89,7 @@ func (p *Pool) onFlushed(u *unit, err error) {
 	s.flushing--
 
 	switch {
-	case s.closed:
-		delete(s.names, u.rec.Name)
+	case s.closed: // closeIntake has given it back
 	case err == nil:
 		s.candidates = append(s.candidates, u)
 	case errors.Is(err, job.ErrDisk):
@@ -100,7 +103,7 @@ func (p *Pool) onFlushed(u *unit, err error) {
 // say that all is well and lie, so it must change first.
 func (p *Pool) hold(u *unit, err error) {
 	s := &p.state
-	delete(s.names, u.rec.Name)
+	p.forget(u)
 
 	if len(s.held) >= maxHeld {
 		p.closeDisk(err)
@@ -108,14 +111,14 @@ func (p *Pool) hold(u *unit, err error) {
 		return
 	}
 
-	s.held[u.rec.Name] = heldFile{file: u.file, why: job.ReasonIOError}
+	s.held[u.rec.Name] = u.file
 	p.deps.Log.Error().Str("file", job.Show(u.rec.Name)).Err(err).Msg("file held")
 }
 
 // letGo gives a file that could not be taken back to the watcher's care. That
 // somebody was faster is no news.
 func (p *Pool) letGo(u *unit, err error) {
-	delete(p.state.names, u.rec.Name)
+	p.forget(u)
 
 	if errors.Is(err, fs.ErrNotExist) {
 		return
@@ -125,21 +128,5 @@ func (p *Pool) letGo(u *unit, err error) {
 
 	if errors.Is(err, errChanged) || errors.Is(err, job.ErrOpen) || errors.Is(err, job.ErrOther) {
 		p.deps.Look(u.rec.Name)
-	}
-}
-
-// closeDisk stops claims for a while because the disk refuses them.
-func (p *Pool) closeDisk(err error) {
-	if !p.state.disk.closed {
-		p.deps.Log.Error().Err(err).Msg("disk refuses, claims wait")
-	}
-
-	p.state.disk.close(err.Error(), time.Now(), Backoff{Min: diskWaitMin, Max: diskWaitMax})
-}
-
-// openDisk lets claims go on after one has worked.
-func (p *Pool) openDisk() {
-	if p.state.disk.open() {
-		p.deps.Log.Info().Msg("disk takes claims again")
 	}
 }

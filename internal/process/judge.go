@@ -28,10 +28,10 @@ func judge(exit job.Exit, cause error) job.Verdict {
 	switch {
 	case exit.Code == 0:
 		return job.Succeeded
+	case errors.Is(cause, handler.ErrTimeout): // also before it was started: it must not go on for ever
+		return job.Refused
 	case exit.Err != nil:
 		return judgeStart(exit.Err, cause)
-	case errors.Is(cause, handler.ErrTimeout):
-		return job.Refused
 	case exit.Signal != "":
 		return judgeSignal(cause)
 	default:

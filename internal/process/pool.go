@@ -28,6 +28,7 @@ type Pool struct {
 	events   chan func()   // whoever has news for the loop sends, the loop calls; never closed
 	toFinish chan []*unit  // the loop sends, Run closes, the finisher receives
 	gone     chan struct{} // closed by Run when the loop has ended
+	ran      atomic.Bool
 
 	trouble atomic.Pointer[string] // why outcomes cannot be written; nil: they can. The finisher writes.
 	counts  atomic.Pointer[Counts] // the loop writes, anyone reads
@@ -44,16 +45,17 @@ type state struct {
 	unfinished []*unit             // ended, wait for the finisher
 	finishing  int                 // at the finisher
 	orphans    []*orphan           // handlers of an earlier daemon that still live
-	held       map[string]heldFile // not taken until they change
+	held       map[string]job.File // whose content the disk refused: not taken until they change
 	broken     gate                // closed while the handler cannot work
 	disk       gate                // closed while the disk refuses claims
 	dueFirst   bool                // the next free slot prefers a deferred job to a new file
-	droppings  map[string]uint64   // by name: value of started when first seen
+	droppings  map[string]uint64   // by name: the youngest attempt when first seen
 	started    uint64              // attempts started so far
-	listing    bool                // an upkeep goroutine is under way
+	surveying  bool                // an upkeep goroutine is under way
 	closed     bool                // no more claims
 	lost       bool                // the disk cannot be trusted any more
 	tally      Counts              // what has been counted since the start
+	recovered  map[string]struct{} // files in deferred/ of which Recover has made jobs; nil while Run lives
 }
 
 // New returns a Pool. It does nothing before Recover and Run.
@@ -70,7 +72,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		events:   make(chan func()), toFinish: make(chan []*unit), gone: make(chan struct{}),
 		state: state{
 			names: map[string]*unit{}, running: map[job.ID]*unit{},
-			held: map[string]heldFile{}, droppings: map[string]uint64{},
+			held: map[string]job.File{}, droppings: map[string]uint64{}, recovered: map[string]struct{}{},
 		},
 	}
 	p.counts.Store(&Counts{})
@@ -81,8 +83,15 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 // Run takes files until intake is done, then lets what runs end, and returns
 // when nothing is left in processing/ but what the disk would not take.
 // Handlers that still run when work is done are asked to end and their files
-// are deferred. An error wraps job.ErrUntrusted or job.ErrDisk.
+// are deferred. An error wraps job.ErrUntrusted or job.ErrDisk. It can be
+// called once.
 func (p *Pool) Run(intake, work context.Context) error {
+	if p.ran.Swap(true) {
+		return fmt.Errorf("bug: the pool of spool %q was run before", p.cfg.Spool)
+	}
+
+	p.state.recovered = nil
+
 	work, cutOff := context.WithCancel(work)
 	defer cutOff()
 
@@ -136,7 +145,7 @@ func (p *Pool) Idle(ctx context.Context) bool {
 	idle := false
 	asked := p.ask(ctx, func() {
 		due, _, err := p.deps.Journal.Due(time.Now(), 1)
-		idle = err == nil && len(due) == 0 && len(p.state.names) == 0 && !p.busy()
+		idle = err == nil && len(due) == 0 && len(p.state.names) == 0 && !p.busy() && !p.haunted()
 	})
 
 	return asked && idle
@@ -174,6 +183,9 @@ func (p *Pool) loop(intake, work context.Context) {
 		case f := <-p.events:
 			f()
 		case <-wake.C:
+			if len(p.state.orphans) > 0 {
+				p.upkeep()
+			}
 		case <-beat.C:
 			p.upkeep()
 		}
@@ -194,7 +206,7 @@ func (p *Pool) outbox() (chan<- []*unit, []*unit) {
 // busy says whether anything runs or waits to be finished.
 func (p *Pool) busy() bool {
 	s := &p.state
-	if len(s.running) > 0 || s.listing {
+	if len(s.running) > 0 || s.surveying {
 		return true
 	}
 
@@ -205,12 +217,13 @@ func (p *Pool) busy() bool {
 // inbox as before; a flush under way is not waited for.
 func (p *Pool) closeIntake() {
 	s := &p.state
-	s.closed = true
+	s.closed, s.candidates = true, nil
 
-	for _, u := range s.candidates {
-		delete(s.names, u.rec.Name)
+	for name, u := range s.names {
+		if u.from == job.InboxFolder && u.serial == 0 {
+			delete(s.names, name)
+		}
 	}
 
-	s.candidates = nil
-	p.lookForDroppings()
+	p.upkeep()
 }

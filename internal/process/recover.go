@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"syscall"
 	"time"
 
@@ -28,7 +30,16 @@ func (p *Pool) Recover(ctx context.Context) error {
 		return err
 	}
 
-	if err := p.recoverFolder(ctx, job.ProcessingFolder, p.recoverProcessing); err != nil {
+	var interrupted []job.Record
+
+	if err := p.recoverFolder(ctx, job.ProcessingFolder, func(name string) error {
+		rec, err := p.recoverProcessing(name)
+		if rec != nil {
+			interrupted = append(interrupted, *rec)
+		}
+
+		return err
+	}); err != nil {
 		return err
 	}
 
@@ -38,6 +49,10 @@ func (p *Pool) Recover(ctx context.Context) error {
 
 	if err := p.deps.Folders.Sync(job.ProcessingFolder, job.DeferredFolder); err != nil {
 		return fmt.Errorf("recover: %w", err)
+	}
+
+	for _, rec := range interrupted {
+		p.line(p.deps.Log.Info(), rec).Msg("job interrupted")
 	}
 
 	return nil
@@ -50,6 +65,8 @@ func (p *Pool) findOrphans() error {
 	if err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
+
+	p.state.orphans = nil
 
 	for _, h := range old {
 		o := &orphan{handler: h, since: time.Now()}
@@ -90,34 +107,41 @@ func (p *Pool) recoverFolder(ctx context.Context, folder job.Folder, f func(name
 	return nil
 }
 
-// recoverProcessing takes one file that was being processed to deferred/.
-func (p *Pool) recoverProcessing(name string) error {
+// recoverProcessing takes one file that was being processed to deferred/ and
+// returns its job; nil: there is none, or an old handler has it.
+func (p *Pool) recoverProcessing(name string) (*job.Record, error) {
 	f, err := p.deps.Lister.Stat(job.ProcessingFolder, name)
 	if errors.Is(err, job.ErrNotRegular) {
-		p.setAside(name)
-
-		return nil
+		return nil, unlessGone(p.setAside(name))
 	} else if err != nil {
-		return err
+		return nil, unlessGone(err)
 	}
 
 	rec := p.recovered(f)
 	rec.Interruptions = 1
 
 	if p.hasOrphan(rec, job.ProcessingFolder) {
-		return nil
+		return nil, nil //nolint:nilnil // not yet
 	}
 
 	rec.File, err = p.deps.Folders.Move(job.Move{
 		From: job.ProcessingFolder, File: name, To: job.DeferredFolder, Name: name, ID: rec.ID,
 	})
 	if err != nil {
-		return err
+		return nil, unlessGone(err)
 	}
 
-	p.line(p.deps.Log.Info(), rec).Msg("job interrupted")
+	return &rec, p.note(rec)
+}
 
-	return p.note(rec)
+// unlessGone is err, but nil for a file that somebody has taken away: an old
+// handler that ends may tidy up.
+func unlessGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+
+	return err
 }
 
 // recoverDeferred makes a job of one file in deferred/ that no job has yet.
@@ -128,10 +152,10 @@ func (p *Pool) recoverDeferred(name string) error {
 
 		return nil
 	} else if err != nil {
-		return err
+		return unlessGone(err)
 	}
 
-	if p.deps.Journal.UnderWay(name) { // from processing/, just now
+	if _, known := p.state.recovered[name]; known { // from processing/, just now
 		return nil
 	}
 
@@ -157,6 +181,10 @@ func (p *Pool) note(rec job.Record) error {
 		return fmt.Errorf("note job: %w", err)
 	}
 
+	if p.state.recovered != nil {
+		p.state.recovered[rec.File] = struct{}{}
+	}
+
 	return nil
 }
 
@@ -164,7 +192,7 @@ func (p *Pool) note(rec job.Record) error {
 // leaves the file to it.
 func (p *Pool) hasOrphan(rec job.Record, folder job.Folder) bool {
 	for _, o := range p.state.orphans {
-		if o.handler.Name == rec.File {
+		if o.handler.Name == rec.File && o.rec.File == "" {
 			o.rec, o.folder = rec, folder
 
 			return true
@@ -174,41 +202,63 @@ func (p *Pool) hasOrphan(rec job.Record, folder job.Folder) bool {
 	return false
 }
 
+// orphanOf returns the old handler that works on the job of that name; nil:
+// there is none.
+func (p *Pool) orphanOf(name string) *orphan {
+	for _, o := range p.state.orphans {
+		if o.rec.File != "" && o.rec.Name == name {
+			return o
+		}
+	}
+
+	return nil
+}
+
+// haunted says whether an old handler still works on a file.
+func (p *Pool) haunted() bool {
+	return slices.ContainsFunc(p.state.orphans, func(o *orphan) bool { return o.rec.File != "" })
+}
+
 // checkOrphans sends the files of old handlers that are gone on, and kills
 // those whose grace is over.
-func (p *Pool) checkOrphans() {
-	left := p.state.orphans[:0]
+func (p *Pool) checkOrphans(gone []job.ID) {
+	s := &p.state
+	all := s.orphans
+	s.orphans = slices.DeleteFunc(slices.Clone(all), func(o *orphan) bool {
+		return slices.Contains(gone, o.handler.Job)
+	})
 
-	for _, o := range p.state.orphans {
-		if p.deps.Locks.HandlerGone(o.handler.Job) {
-			p.release(o)
-
-			continue
-		}
-
+	for _, o := range s.orphans {
 		if !o.killed && time.Since(o.since) >= p.cfg.KillAfter {
 			o.killed = true
 			o.signal(syscall.SIGKILL)
 		}
-
-		left = append(left, o)
 	}
 
-	clear(p.state.orphans[len(left):])
-	p.state.orphans = left
+	for _, o := range all {
+		if o.rec.File != "" && !slices.Contains(s.orphans, o) {
+			p.release(o)
+		}
+	}
 }
 
-// release makes an ordinary job of a file whose old handler has ended.
+// release makes an ordinary job of a file whose old handler has ended, unless
+// a second one still works on it.
 func (p *Pool) release(o *orphan) {
-	if o.rec.File == "" {
-		return
+	for _, other := range p.state.orphans {
+		if other.handler.Name == o.handler.Name {
+			other.rec, other.folder = o.rec, o.folder
+
+			return
+		}
 	}
 
 	p.deps.Log.Info().Str("file", job.Show(o.rec.Name)).Msg("old handler gone")
 
 	if o.folder == job.DeferredFolder {
-		if err := p.deps.Journal.Note(o.rec); err != nil {
+		if err := p.note(o.rec); err != nil {
 			p.closeDisk(err)
+			p.state.orphans = append(p.state.orphans, o)
 		}
 
 		return

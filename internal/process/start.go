@@ -20,16 +20,19 @@ const (
 
 // startAll starts attempts while there are free slots and something to do.
 func (p *Pool) startAll(intake, work context.Context) {
-	for p.free(time.Now()) > 0 {
+	s := &p.state
+
+	for intake.Err() == nil && p.free(time.Now()) > 0 {
 		u := p.pick()
 		if u == nil {
 			return
 		}
 
-		p.state.started++
-		u.started, u.serial, u.label = time.Now(), p.state.started, u.rec.File
-		p.state.running[u.rec.ID] = u
-		p.state.names[u.rec.Name] = u
+		s.started++
+		u.started, u.serial, u.label = time.Now(), s.started, u.rec.File
+		u.trial = s.disk.closed
+		s.running[u.rec.ID] = u
+		s.names[u.rec.Name] = u
 
 		p.flights.Go(func() {
 			p.attempt(intake, work, u)
@@ -46,16 +49,31 @@ func (p *Pool) free(now time.Time) int {
 		return 0
 	}
 
-	if !s.broken.lets(now) || !s.disk.lets(now) {
-		return 0
+	free := p.cfg.Workers - len(s.running)
+
+	for _, g := range s.gates() {
+		switch {
+		case !g.lets(now):
+			return 0
+		case g.closed: // those that ran before are no tries
+			free = min(free, 1-s.startedAfter(g.serial))
+		}
 	}
 
-	slots := p.cfg.Workers
-	if s.broken.closed || s.disk.closed {
-		slots = 1
+	return free
+}
+
+// startedAfter returns how many of the running attempts are younger than serial.
+func (s *state) startedAfter(serial uint64) int {
+	n := 0
+
+	for _, u := range s.running {
+		if u.serial > serial {
+			n++
+		}
 	}
 
-	return slots - len(s.running)
+	return n
 }
 
 // pick returns the next unit to start, nil: there is none. Deferred jobs and
@@ -64,28 +82,24 @@ func (p *Pool) pick() *unit {
 	s := &p.state
 	s.dueFirst = !s.dueFirst
 
-	if s.dueFirst {
-		if u := p.pickDue(); u != nil {
+	if s.dueFirst || len(s.candidates) == 0 {
+		if u := p.pickDue(); u != nil || len(s.candidates) == 0 {
 			return u
 		}
 	}
 
-	if len(s.candidates) > 0 {
-		u := s.candidates[0]
-		s.candidates[0] = nil
-		s.candidates = s.candidates[1:]
+	u := s.candidates[0]
+	s.candidates[0] = nil
+	s.candidates = s.candidates[1:]
 
-		return u
-	}
-
-	return p.pickDue()
+	return u
 }
 
 // pickDue returns a deferred job that is due.
 func (p *Pool) pickDue() *unit {
-	due, _, err := p.deps.Journal.Due(time.Now(), 1)
-	if err == nil && len(due) > 0 {
-		u := &unit{rec: due[0], from: job.DeferredFolder, flush: true}
+	due, _, err := p.nextDue(time.Now())
+	if err == nil && due != nil {
+		u := &unit{rec: *due, from: job.DeferredFolder, flush: true}
 		u.rec.State = job.Processing
 
 		if err = p.deps.Journal.Note(u.rec); err == nil {
@@ -100,28 +114,49 @@ func (p *Pool) pickDue() *unit {
 	return nil
 }
 
+// nextDue returns the deferred job that has been due longest, nil: none is, and
+// when the next one will be; zero: not known. One whose outcome is just being
+// written may be due before its file lies in deferred/; it is passed over, and
+// its end wakes the loop.
+func (p *Pool) nextDue(now time.Time) (*job.Record, time.Time, error) {
+	names := p.state.names
+
+	due, next, err := p.deps.Journal.Due(now, 1)
+	if err == nil && len(due) > 0 && names[due[0].Name] != nil {
+		due, next, err = p.deps.Journal.Due(now, 1+len(names))
+	}
+
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+
+	for i := range due {
+		if names[due[i].Name] == nil {
+			return &due[i], next, nil
+		}
+	}
+
+	if !next.After(now) {
+		next = time.Time{}
+	}
+
+	return nil, next, nil
+}
+
 // onEnded frees the slot of a unit and sends it on.
 func (p *Pool) onEnded(u *unit) {
 	delete(p.state.running, u.rec.ID)
 
-	if u.inside {
-		p.openDisk()
-		p.conclude(u)
-
-		return
-	}
-
-	if errors.Is(u.err, job.ErrDisk) {
-		p.closeDisk(u.err)
-	}
+	p.judgeDisk(u.serial, u.err)
 
 	switch {
+	case u.inside:
+		p.conclude(u)
 	case u.from == job.InboxFolder:
 		p.letGo(u, u.err)
 	case errors.Is(u.err, fs.ErrNotExist):
-		u.gone = true
-		u.rec.Error = "vanished: the file is not in deferred/ any more"
-		u.rec.State, u.rec.FinishedAt = job.Failed, time.Now()
+		u.rec.State, u.rec.Error = job.Deferred, ""
+		u.vanish("vanished: the file is not in deferred/ any more")
 		p.finish(u)
 	default:
 		p.putBack(u)
@@ -130,7 +165,7 @@ func (p *Pool) onEnded(u *unit) {
 
 // putBack leaves a deferred job where it is and tries later.
 func (p *Pool) putBack(u *unit) {
-	delete(p.state.names, u.rec.Name)
+	p.forget(u)
 
 	u.rec.State = job.Deferred
 	u.rec.DueAt = time.Now().Add(max(u.wait, diskWaitMin))
@@ -155,38 +190,14 @@ func (p *Pool) conclude(u *unit) {
 
 	p.judgeHandler(u, now)
 
-	if u.gone && u.rec.State == job.Deferred { // nothing is left to try again
-		u.rec.State, u.rec.FinishedAt = job.Failed, now
-		if u.verdict != "" {
-			u.rec.Error += "; the handler has removed the file"
-		}
+	switch {
+	case u.gone && u.verdict == "":
+		u.vanish("vanished")
+	case u.gone:
+		u.vanish("the handler has removed the file")
 	}
 
 	p.finish(u)
-}
-
-// judgeHandler opens or closes the gate of the broken handler.
-func (p *Pool) judgeHandler(u *unit, now time.Time) {
-	b := &p.state.broken
-
-	switch {
-	case u.verdict == job.Succeeded:
-		if b.open() {
-			p.deps.Log.Info().Msg("handler works again")
-		}
-	case u.verdict == job.Broken:
-		first := !b.closed
-		b.close(u.rec.Error, now, p.cfg.Backoff)
-		u.rec.DueAt = b.next
-
-		if first {
-			p.deps.Log.Error().Str("err", u.rec.Error).Msg("handler broken, files wait")
-			p.notifier.add(u.rec, brokenNote(u.rec))
-		}
-	case b.closed && u.verdict != "" && u.verdict != job.Interrupted:
-		b.tries = 0 // it can be started at least: try the next one soon
-		b.close(b.why, now, p.cfg.Backoff)
-	}
 }
 
 // finish hands a unit to the finisher.
@@ -200,16 +211,26 @@ func (p *Pool) onFinished(units []*unit) {
 	s.finishing -= len(units)
 
 	for _, u := range units {
-		delete(s.names, u.rec.Name)
-		s.tally.count(u)
+		p.forget(u)
+
+		if !u.nothing {
+			s.tally.count(u)
+		}
 
 		if u.rec.State.Ended() && !s.closed {
 			p.deps.Look(u.rec.Name)
 		}
 	}
 
-	if len(s.running) == 0 && s.finishing == 0 && len(s.unfinished) == 0 {
-		p.lookForDroppings()
+	if p.calm() {
+		p.upkeep()
+	}
+}
+
+// forget lets a name go, unless it has become another unit's.
+func (p *Pool) forget(u *unit) {
+	if p.state.names[u.rec.Name] == u {
+		delete(p.state.names, u.rec.Name)
 	}
 }
 
@@ -226,16 +247,22 @@ func (p *Pool) untilNext(now time.Time) time.Duration {
 		return wait
 	}
 
-	for _, g := range []*gate{&s.broken, &s.disk} {
+	for _, g := range s.gates() {
 		if g.closed && g.next.After(now) {
 			wait = min(wait, g.next.Sub(now))
 		}
 	}
 
-	if p.free(now) > 0 {
-		if _, next, err := p.deps.Journal.Due(now, 0); err == nil && !next.IsZero() {
-			wait = min(wait, max(next.Sub(now), 0))
-		}
+	if p.free(now) <= 0 {
+		return wait
+	}
+
+	switch due, next, err := p.nextDue(now); {
+	case err != nil: // the next try to pick one closes the gate
+	case due != nil:
+		return 0
+	case !next.IsZero():
+		wait = min(wait, next.Sub(now))
 	}
 
 	return wait

@@ -57,10 +57,10 @@ func (p *Pool) tell(u *unit) {
 // headline returns the level and the text of the line about a unit's end.
 func headline(u *unit) (zerolog.Level, string) {
 	switch {
-	case u.verdict == job.Interrupted:
-		return zerolog.InfoLevel, "job interrupted"
 	case u.rec.State == job.Failed:
 		return zerolog.ErrorLevel, "job failed"
+	case u.verdict == job.Interrupted:
+		return zerolog.InfoLevel, "job interrupted"
 	case u.rec.State == job.Deferred && u.verdict == "":
 		return zerolog.DebugLevel, "job deferred"
 	case u.rec.State == job.Deferred:
@@ -73,8 +73,8 @@ func headline(u *unit) (zerolog.Level, string) {
 // fail writes the note for people beside a failed job and has the operator told.
 func (p *Pool) fail(rec job.Record) {
 	name := rec.File
-	if name == "" {
-		name = rec.Name
+	if name == "" { // another file of its name may lie there, with a note of its own
+		name = job.WithID(rec.Name, rec.ID)
 	}
 
 	note := failedNote(rec, p.deps.Papers.LogPath(rec.ID))

@@ -19,15 +19,12 @@ type unit struct {
 	flush   bool          // its content may not be on the disk yet
 	gone    bool          // there is no file in processing/ any more
 	results bool          // results wait to be published
+	moved   bool          // the finisher has moved its file
+	trial   bool          // started while the disk refuses: the loop wants to know whether it still does
+	nothing bool          // it was taken for a dropping and is none: nothing is told
 	verdict job.Verdict   // on the last attempt; empty: no attempt was made
 	wait    time.Duration // where no attempt was made: how long until the next look
 	err     error         // why the file could not be taken or the attempt not be made
-}
-
-// heldFile is a file that is not taken until it changes.
-type heldFile struct {
-	file job.File
-	why  string
 }
 
 // maxHeld bounds the files whose content the disk refused and that are
@@ -50,4 +47,22 @@ func newUnit(spool string, from job.Folder, f job.File) *unit {
 // again makes the unit wait for wait without an attempt having been made.
 func (u *unit) again(wait time.Duration, err error) {
 	u.wait, u.err = wait, err
+}
+
+// vanish notes that there is no file in processing/ any more, and why. A job
+// that was to be tried again has failed then.
+func (u *unit) vanish(why string) {
+	u.gone, u.rec.File = true, ""
+
+	if u.rec.State != job.Deferred {
+		return
+	}
+
+	u.rec.State, u.rec.FinishedAt = job.Failed, time.Now()
+
+	if u.rec.Error != "" {
+		why = u.rec.Error + "; " + why
+	}
+
+	u.rec.Error = why
 }

@@ -1,0 +1,211 @@
+package process_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"importerd/internal/handler"
+	"importerd/internal/job"
+)
+
+func TestOrderOfFinishing(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.handles(exits(65))
+		r.notify = func(_ context.Context, rec job.Record, _ []byte) error {
+			r.book.add("told %s", rec.Name)
+
+			return nil
+		}
+		r.inbox("a.csv")
+		r.start()
+		r.order("claim a.csv", "lock a.csv", "note a.csv=processing", "run a.csv", "commit a.csv=failed",
+			"move processing/a.csv to failed/a.csv", "sync [processing failed]", "job failed|a.csv|exit 65")
+		r.order("sync [processing failed]", "told a.csv")
+		r.want("failed/a.csv")
+		r.stops()
+	})
+}
+
+// hold returns a way to make calls with a prefix wait, and to let them go.
+func (d *disk) hold(prefix string) func() {
+	gate := make(chan struct{})
+
+	d.breaks(func(call string) error {
+		if failing(prefix, errors.ErrUnsupported)(call) != nil {
+			<-gate
+		}
+
+		return nil
+	})
+
+	return func() { close(gate) }
+}
+
+func TestFinishingIsGroupedAndFreesSlotsBefore(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.disk.hold("commit")
+		r.inbox("a", "b", "c", "d")
+		r.start() // with one worker: each needs the slot of the one before
+		r.runs("d", 1)
+		r.said(0, "job done")
+
+		if c := r.pool.Counts(); c.Running != 0 || c.Committing != 4 {
+			r.Errorf("counts %+v", c)
+		}
+
+		release()
+		synctest.Wait()
+
+		if got := len(r.book.with("commit")); got != 2 {
+			r.Errorf("%d commits, want one for the first and one for the others", got)
+		}
+
+		if got := len(r.book.with("sync [processing done]")); got != 2 {
+			r.Errorf("%d flushes, want 2", got)
+		}
+
+		r.said(4, "job done")
+		r.want("done/a", "done/b", "done/c", "done/d")
+		r.stops()
+	})
+}
+
+func TestNothingIsToldBeforeTheFolderIsFlushed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.disk.hold("sync [processing done]")
+		r.inbox("a")
+		r.start()
+		r.want("done/a")
+		r.said(0, "job done")
+		release()
+		synctest.Wait()
+		r.said(1, "job done")
+		r.stops()
+	})
+}
+
+func TestSameNameWaitsAndIsLookedAt(t *testing.T) {
+	bubble(t, func(r *rig) {
+		gate := make(chan struct{})
+		r.handles(func(context.Context, handler.Task) job.Exit {
+			<-gate
+
+			return job.Exit{}
+		})
+		r.cfg.Workers = 4
+		r.inbox("a.b.csv")
+		r.start()
+		r.drop(job.InboxFolder, "a.b.csv", "second")
+		r.pass(20 * time.Second)
+		r.want("inbox/a.b.csv", "processing/a.b.csv")
+		r.runs("a.b.csv", 1)
+		gate <- struct{}{}
+		synctest.Wait() // no time goes by: Look has been called
+		r.runs("a.b.csv", 2)
+		close(gate)
+		synctest.Wait()
+
+		if got := r.names(job.DoneFolder); len(got) != 2 {
+			r.Fatalf("done/ holds %v", got)
+		}
+
+		if r.text(job.DoneFolder, "a.b.csv") != "a.b.csv" {
+			r.Error("the first one has lost its name")
+		}
+
+		r.stops()
+	})
+}
+
+func TestTakenNamesInFailed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.drop(job.FailedFolder, "a.csv", "old")
+		r.handles(exits(65))
+		r.inbox("a.csv")
+		r.start()
+
+		if r.text(job.FailedFolder, "a.csv") != "old" || len(r.names(job.FailedFolder)) != 2 {
+			r.Errorf("failed/ holds %v", r.names(job.FailedFolder))
+		}
+
+		r.stops()
+	})
+}
+
+func TestSameNameWaitsForADeferredJob(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.handles(exits(1, 0, 0))
+		r.inbox("a")
+		r.start()
+		r.drop(job.InboxFolder, "a", "second")
+		synctest.Wait()
+		r.want("deferred/a", "inbox/a")
+		r.pass(time.Second)
+		r.want("deferred/a", "inbox/a")
+		r.pass(2 * time.Second)
+
+		if r.text(job.DoneFolder, "a") != "a" || len(r.names(job.DoneFolder)) != 2 {
+			r.Errorf("files %v", r.files())
+		}
+
+		r.stops()
+	})
+}
+
+func TestNotifierTellsOneAtATimeInOrder(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.handles(exits(65))
+		r.notify = func(ctx context.Context, rec job.Record, _ []byte) error {
+			r.book.add("begin %s", rec.Name)
+
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+
+			r.book.add("end %s", rec.Name)
+
+			return nil
+		}
+		r.start()
+
+		for _, name := range []string{"a", "b", "c"} {
+			r.inbox(name)
+			synctest.Wait()
+		}
+
+		r.pass(500 * time.Millisecond)
+		r.stops() // the rest is told during the drain
+		r.order("begin a", "end a", "begin b", "end b", "begin c", "end c")
+	})
+}
+
+func TestNotifierIsCutOffWithTheWork(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.handles(exits(65))
+		r.notify = func(ctx context.Context, _ job.Record, _ []byte) error {
+			<-ctx.Done()
+
+			return ctx.Err()
+		}
+		r.inbox("a", "b")
+		r.start()
+		r.stages.Signal()
+		r.pass(59 * time.Second)
+		select {
+		case err := <-r.ended:
+			r.Fatalf("Run has ended: %v", err)
+		default:
+		}
+
+		if err := <-r.ended; err != nil {
+			r.Errorf("Run: %v", err)
+		}
+
+		r.said(2, "on_failed did not work")
+	})
+}

@@ -1,0 +1,111 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"importerd/internal/job"
+)
+
+// move publishes the unit's results, takes its file out of processing/, and
+// returns the folders that have changed besides.
+func (f *finisher) move(u *unit) ([]job.Folder, error) {
+	if u.from == job.ProcessingFolder {
+		if isFile, err := f.check(u); err != nil || !isFile {
+			return nil, err
+		}
+	}
+
+	name, folders, err := f.publish(u)
+	if err != nil {
+		return nil, err
+	}
+
+	if u.gone {
+		u.rec.File = ""
+
+		return folders, nil
+	}
+
+	to := u.rec.State.Folder()
+	folders = append(folders, to)
+
+	if u.moved {
+		return folders, nil
+	}
+
+	moved, err := f.pool.deps.Folders.Move(job.Move{
+		From: job.ProcessingFolder, File: u.rec.File, To: to, Name: name, ID: u.rec.ID,
+	})
+
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // somebody has taken it away by hand
+		u.vanish("vanished: the file is not in processing/ any more")
+
+		return folders, nil
+	case err != nil:
+		return nil, fmt.Errorf("finish: %w", err)
+	}
+
+	u.moved, u.rec.File = true, moved
+
+	return folders, nil
+}
+
+// publish publishes the unit's results, if they wait for it. It returns the
+// name that the file shall get, since done/ and results/ use one, and the
+// folder that has changed.
+func (f *finisher) publish(u *unit) (string, []job.Folder, error) {
+	p := f.pool
+
+	if u.results {
+		name := u.rec.Name
+		if _, err := p.deps.Lister.Stat(job.DoneFolder, name); !errors.Is(err, fs.ErrNotExist) {
+			name = job.WithID(name, u.rec.ID)
+		}
+
+		published, err := p.deps.Results.PublishResults(u.rec.ID, name)
+
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, job.ErrNotRegular): // taken away by hand after they were flushed
+			p.line(p.deps.Log.Error(), u.rec).Err(err).Msg("results lost")
+		case err != nil:
+			return "", nil, fmt.Errorf("publish results: %w", err)
+		}
+
+		u.results, u.rec.Results = false, published
+	}
+
+	if u.rec.Results == "" {
+		return u.rec.Name, nil, nil
+	}
+
+	return u.rec.Results, []job.Folder{job.ResultsFolder}, nil
+}
+
+// check looks whether a dropping is still there and is a file. Nothing is told
+// of one that is not: it was the handler's own, or is set aside.
+func (f *finisher) check(u *unit) (bool, error) {
+	if u.moved {
+		return true, nil
+	}
+
+	_, err := f.pool.deps.Lister.Stat(job.ProcessingFolder, u.rec.File)
+
+	switch {
+	case errors.Is(err, job.ErrNotRegular):
+		if err = f.pool.setAside(u.rec.File); err != nil {
+			return false, err
+		}
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return false, fmt.Errorf("finish: %w", err)
+	default:
+		return true, nil
+	}
+
+	u.gone, u.nothing, u.rec.File = true, true, ""
+
+	return false, nil
+}
