@@ -47,6 +47,21 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+func TestChoiceKeepsTheFirst(t *testing.T) {
+	t.Parallel()
+
+	c := newChoice(OrderName)
+	for _, i := range rand.Perm(2 * bufferMax) {
+		c.add(job.File{Name: number(i)})
+	}
+
+	for i, f := range c.sorted() {
+		if f.Name != number(i) || len(c.files) != bufferMax {
+			t.Fatalf("number %d of %d is %q", i, len(c.files), f.Name)
+		}
+	}
+}
+
 // More than one sweep can choose: each chooses the first of what is left.
 func TestOrderOfMany(t *testing.T) {
 	t.Parallel()
@@ -119,6 +134,25 @@ func TestOrderOfEventsInABacklog(t *testing.T) {
 
 	if got[bufferMax] != "000000-first.csv" {
 		t.Errorf("the second choice began with %q", got[bufferMax])
+	}
+}
+
+// There is room for it in the buffer, but others come before it that are not there.
+func TestOrderOfALateNameInABacklog(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly, by(OrderName))
+	h.fill(bufferMax + 100)
+	h.begin(time.Now())
+	h.settle()
+	h.takeBatch()
+	h.write(h.in("z.csv"), "1")
+	h.absorb(fsnotify.Event{Name: h.in("z.csv"), Op: fsnotify.Create}, true)
+	h.settle()
+
+	got := h.takeAll()
+	if len(got) != bufferMax+100-batchMax+1 || !slices.IsSorted(got) {
+		t.Errorf("%d files came, the last is %q", len(got), got[len(got)-1])
 	}
 }
 

@@ -238,10 +238,15 @@ func TestDegradationIsLoggedOnce(t *testing.T) {
 		must(t, h.check())
 	}
 
+	h.wanted = false
 	h.rig.inbox.set(func() { h.rig.inbox.checked, h.rig.inbox.reopened = nil, nil })
 
 	for range 5 {
 		must(t, h.check())
+	}
+
+	if !h.wanted || h.plan.sweep.After(time.Now()) {
+		t.Error("no sweep follows")
 	}
 
 	for text, want := range map[string]int{"watch degraded": 1, "inbox opened anew": 1, "watch recovered": 1} {

@@ -65,18 +65,10 @@ func (l *loop) ordered() bool { return l.opts.Order != OrderNone }
 // crowded says whether a sweep had to stand still.
 func (l *loop) crowded() bool { return l.sweep != nil && l.sweep.crowded }
 
-// sweepRuns says whether there is a sweep that can go on.
+// sweepRuns says whether there is a sweep that can go on. It leaves some room
+// in the buffer to the files with timers, which it might never come by again.
 func (l *loop) sweepRuns() bool {
-	switch {
-	case l.sweep == nil:
-		return false
-	case l.sweep.choice != nil:
-		return true
-	case l.sweep.crowded:
-		return l.buffer.free() >= batchMax
-	}
-
-	return l.buffer.free() > 0
+	return l.sweep != nil && (l.sweep.choice != nil || l.buffer.free() >= batchMax)
 }
 
 // want asks for a sweep: as soon as may be, or after the one under way.
