@@ -9,6 +9,8 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/rs/zerolog"
+
+	"importerd/internal/job"
 )
 
 // Mode is how it is known that a file is whole.
@@ -88,6 +90,10 @@ func (o Options) checkWords() []error {
 	case ModeMarker:
 		if o.Marker == "" || strings.ContainsRune(o.Marker, '/') {
 			errs = append(errs, fmt.Errorf("marker is %q: want what a marker's name has more, as .done", o.Marker))
+		}
+
+		if job.Temporary("name" + o.Marker) {
+			errs = append(errs, fmt.Errorf("marker is %q: such names are ignored as temporary", o.Marker))
 		}
 	default:
 		errs = append(errs, fmt.Errorf("ready is %q: want auto, settle or marker", o.Ready))

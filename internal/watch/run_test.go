@@ -170,6 +170,7 @@ func TestOptions(t *testing.T) {
 		"want auto":      func(o *Options) { o.Ready = "soon" },
 		"want none":      func(o *Options) { o.Order = "size" },
 		"marker is":      func(o *Options) { o.Ready = ModeMarker },
+		"ignored as":     func(o *Options) { o.Ready, o.Marker = ModeMarker, ".tmp" },
 		"marker is \"/x": func(o *Options) { o.Ready, o.Marker = ModeMarker, "/x" },
 	} {
 		o := options("/nowhere")

@@ -116,12 +116,18 @@ func (w *Watcher) Explain(ctx context.Context, name string) job.Reason {
 
 	select {
 	case w.asks <- question:
-		return <-question.answer
 	case <-w.ended:
+		return none
 	case <-ctx.Done():
+		return none
 	}
 
-	return none
+	select {
+	case answer := <-question.answer:
+		return answer
+	case <-ctx.Done():
+		return none
+	}
 }
 
 // Counts tells how the inbox stands, as the loop last saw it.
