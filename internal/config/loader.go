@@ -85,7 +85,6 @@ func (l *loader) spool(name string, tree map[string]any) Spool {
 
 	for key := range tree {
 		_, planned := later[key]
-		wrong[key] = true
 
 		switch {
 		case planned:

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"importerd/internal/config"
@@ -58,8 +59,14 @@ func TestOverlapByInode(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "far"), 0o700); err != nil {
 		t.Fatal(err)
+	}
+
+	for name, target := range map[string]string{"link": "real", "far/link": "../real/inbox"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	for _, test := range []struct{ path, want string }{
@@ -67,6 +74,7 @@ func TestOverlapByInode(t *testing.T) {
 		{"link/inbox", "lies in the dir of spool a"},
 		{"link/not/there", "lies in the dir of spool a"},
 		{"", "lies around the dir of spool a"},
+		{"far/link/x", "lies in the dir of spool a"},
 		{"link2", ""},
 	} {
 		text := fmt.Sprintf("[spool.a]\ndir = %q\ncommand = ['x']\n[spool.b]\ndir = %q\ncommand = ['x']\n",
@@ -76,6 +84,50 @@ func TestOverlapByInode(t *testing.T) {
 		if test.want == "" && err != nil ||
 			test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: got %v, want %s", test.path, err, test.want)
+		}
+	}
+}
+
+// TestOverlapByMount shows one directory at two places, without any link.
+func TestOverlapByMount(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+
+	for _, name := range []string{a, b} {
+		if err := os.Mkdir(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	if err := syscall.Mount(a, b, "", syscall.MS_BIND, ""); err != nil {
+		t.Skipf("needs the right to mount: %v", err)
+	}
+
+	defer func() {
+		if err := syscall.Unmount(b, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+
+	text := fmt.Sprintf("[spool.a]\ndir = %q\ncommand = ['x']\n[spool.b]\ndir = %q\ncommand = ['x']\n", a, b)
+	if _, err := config.Parse("f", []byte(text)); err == nil || !strings.Contains(err.Error(), "is also the dir") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestLongPath checks that a path that no kernel takes is refused, and not looked for.
+func TestLongPath(t *testing.T) {
+	t.Parallel()
+
+	s := config.Default()
+	s.Name, s.Command = "a", []string{"true"}
+
+	for length, sound := range map[int]bool{4095: true, 4096: false} {
+		s.Dir = strings.Repeat("/d", length/2) + strings.Repeat("x", length%2)
+		if err := s.Validate(); (err == nil) != sound {
+			t.Errorf("%d bytes: %v", length, err)
 		}
 	}
 }
