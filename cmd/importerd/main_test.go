@@ -13,8 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a script waits for what must come.
-const patience = 30 * time.Second
+const (
+	patience = 30 * time.Second // how long a script waits for what must come
+	limit    = 3 * time.Minute  // how long all of them may take: one that hangs is ended, with its stacks
+)
 
 // TestMain makes the program itself a command of the scripts.
 func TestMain(m *testing.M) {
@@ -28,6 +30,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "../../testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Deadline:            time.Now().Add(limit),
 		Setup:               setup,
 		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
