@@ -1,0 +1,72 @@
+// Package journal is the durable record of all jobs of one spool.
+//
+// It is one SQLite database in the spool's own folder, in WAL mode. What a
+// caller was told is kept: Commit returns when the record is on the disk, Note
+// when it survives the death of the process. Callers that come together share
+// one transaction and one flush. Nothing runs in the background: whoever comes
+// first writes for all who have come meanwhile, then hands over.
+//
+// In memory is only what must be answered at once: for each job that is open,
+// about a hundred bytes, and counts. The history may grow: nothing that is done
+// for each file looks at it, and no index covers it but the one on the id.
+//
+// # Files
+//
+//	journal.db          the database
+//	journal.db-wal      what is not in it yet; belongs to it, never copy one without the other
+//	journal.db-shm      where in the -wal a page is; rebuilt when missing
+//	journal.db-damaged  the journal was found damaged, and how; it is set aside at the next start
+//
+// application_id is 0x696d706a ("impj"), user_version the version of the
+// schema; this is version 1. A journal of a later version is refused and left as
+// it is. One of an earlier version is brought up, in one transaction for each
+// version.
+//
+// # Table job
+//
+// One row for each job. Times are nanoseconds since 1970 in UTC and NULL for
+// none; the view jobs shows them readable. Names of files are bytes.
+//
+//	seq               the journal's counter: the order in which jobs were first recorded; never used twice
+//	id                the job's id, text form
+//	spool             the spool's name when it was last recorded
+//	name              the file's name as dropped
+//	file              its name in the folder of its state; NULL: there is no file any more
+//	state             processing, committing, deferred, paused, done, failed, terminated
+//	open              1: has not ended, or its file's move is not confirmed
+//	attempt           attempts used up or running
+//	interruptions     attempts ended by the daemon's stop or death
+//	crashes           of these, by its death
+//	busy              how often in a row the file was found open for writing
+//	size              bytes
+//	created_at, started_at, finished_at
+//	due_at            of a deferred job: not before this; NULL: at once
+//	exit_code         of the last attempt; -1: by a signal, or never started; NULL: none has ended
+//	exit_signal       the signal it died of
+//	exit_error        why it could not be started or looked after
+//	exit_retry_after  nanoseconds that the handler asked to wait; 0: did not ask
+//	exit_took         nanoseconds from start to end
+//	exit_tail         the last 4 KiB of its output at most
+//	error             why the job is where it is
+//	results           name of its directory in results/
+//	checkpoint        as the handler last reported
+//	changed           1: the handler changed the file's content
+//	move_from, move_file, move_to, move_name
+//	                  the move that is not confirmed yet: folder and name from, folder and name to; NULL: none
+//	seen_name         name of the file as last seen, where that is not the one in file
+//	seen              the file as last seen: device, inode, size, mode (octal), uid, mtime, ctime, birth time;
+//	                  times as seconds.nanoseconds, "-" for none
+//	cursor            reserved: number given when the end is told
+//	wish              reserved: what a person wants of the job
+//
+// # Table tally
+//
+// state and jobs: how many jobs there are of each state that is an end.
+//
+// # Table meta
+//
+//	journal   id of this journal, made with it
+//	boot      boot id of the kernel in the last run that completed its recovery; missing: none has
+//	clean     1: that run ended as told; 0: it did not, or runs
+//	next_seq  the least seq for new jobs, if rows of higher ones were removed
+package journal

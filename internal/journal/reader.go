@@ -1,0 +1,334 @@
+package journal
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"strings"
+	"time"
+
+	"importerd/internal/job"
+)
+
+const (
+	// maxReaders is how many read at the same time.
+	maxReaders = 4
+
+	// readAhead is how many rows a list that is not held whole reads at a time:
+	// a long look at one state of the database keeps the -wal from being reused.
+	readAhead = 256
+)
+
+// Reader reads a journal, also while a daemon writes to it. Its methods may be
+// called from several goroutines.
+type Reader struct {
+	db      *sql.DB
+	trouble func() error      // why nothing is read any more
+	fail    func(error) error // what to make of an error
+}
+
+// OpenReadOnly opens a journal to read it, whether a daemon has it open or
+// not. Where the file system is read-only it is read as it lies, unless
+// something is still in its -wal. Errors: fs.ErrNotExist, *NewerError,
+// job.ErrDisk, others.
+func OpenReadOnly(path string) (*Reader, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, diskKind(fmt.Errorf("open journal: %w", err))
+	}
+
+	r, err := openReader(path)
+	if err == nil || !errors.Is(err, job.ErrDisk) || logSize(path) > 0 {
+		return r, err
+	}
+
+	// SQLite wants to write beside it even to read. Nobody has it open, or there
+	// would be something in the -wal.
+	return openReader(path, "immutable=1")
+}
+
+// logSize returns the size of the -wal.
+func logSize(path string) int64 {
+	info, err := os.Stat(path + "-wal")
+	if err != nil {
+		return 0
+	}
+
+	return info.Size()
+}
+
+func openReader(path string, options ...string) (*Reader, error) {
+	db, err := readers(path, options...)
+	if err != nil {
+		return nil, err
+	}
+
+	name := job.Show(path)
+	r := &Reader{db: db, trouble: func() error { return nil }, fail: func(err error) error {
+		if err == nil {
+			return nil
+		}
+
+		return fmt.Errorf("read journal %s: %w", name, err)
+	}}
+
+	var v int64
+
+	err = r.fail(withKind(db.QueryRow("PRAGMA user_version").Scan(&v)))
+	if err == nil && v > version {
+		err = &NewerError{Path: path, Version: v}
+	}
+
+	if err == nil {
+		err = r.fail(withKind(db.QueryRow("SELECT 1 FROM job LIMIT 0").Err()))
+	}
+
+	if err != nil {
+		_ = db.Close() // the first error says more
+
+		return nil, err
+	}
+
+	return r, nil
+}
+
+// Close ends reading.
+func (r *Reader) Close() error {
+	if err := r.db.Close(); err != nil {
+		return fmt.Errorf("close journal: %w", err)
+	}
+
+	return nil
+}
+
+// Get returns one job; fs.ErrNotExist: the journal has none of that id.
+func (r *Reader) Get(id job.ID) (Entry, error) {
+	if err := r.trouble(); err != nil {
+		return Entry{}, err
+	}
+
+	e, err := scan(r.db.QueryRow(selectSQL("WHERE id = ?"), id.String()))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Entry{}, fmt.Errorf("job %s: %w", id, fs.ErrNotExist)
+	}
+
+	return e, r.fail(err)
+}
+
+// Unfinished returns all open jobs, in the order in which they were first
+// recorded: those that have not ended, and those whose last move is not
+// confirmed. Jobs may change meanwhile; new ones may come at the end. After an
+// error nothing follows.
+func (r *Reader) Unfinished() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		after := int64(0)
+
+		for {
+			page, err := r.entries("WHERE open = 1 AND seq > ? ORDER BY seq LIMIT ?", after, readAhead)
+			if err != nil {
+				yield(Entry{}, err)
+
+				return
+			}
+
+			for _, e := range page {
+				if !yield(e, nil) {
+					return
+				}
+			}
+
+			if len(page) < readAhead {
+				return
+			}
+
+			after = page[len(page)-1].Seq
+		}
+	}
+}
+
+// Ended returns up to n jobs in a state that is an end, that ended before a
+// time and whose file's move is confirmed: those recorded first come first.
+func (r *Reader) Ended(state job.State, before time.Time, n int) ([]Entry, error) {
+	if !state.Ended() {
+		return nil, fmt.Errorf("bug: state %q is no end", state)
+	}
+
+	at := moment(before)
+
+	if state != job.Done { // few, with an index of their own
+		return r.entries("WHERE state = ? AND state IN ('failed', 'terminated') AND open = 0 AND finished_at < ?"+
+			" ORDER BY seq LIMIT ?", string(state), at, n)
+	}
+
+	// The oldest rows are nearly all done, and nothing ends before it began:
+	// the search ends at the first row that is too young.
+	return r.entries("WHERE seq < coalesce((SELECT seq FROM job WHERE created_at >= ? ORDER BY seq LIMIT 1), 9e18)"+
+		" AND state = 'done' AND open = 0 AND finished_at < ? ORDER BY seq LIMIT ?", at, at, n)
+}
+
+// entries runs a query for whole rows; rest follows "FROM job".
+func (r *Reader) entries(rest string, args ...any) ([]Entry, error) {
+	if err := r.trouble(); err != nil {
+		return nil, err
+	}
+
+	rows, err := r.db.Query(selectSQL(rest), args...)
+	if err != nil {
+		return nil, r.fail(withKind(err))
+	}
+	defer rows.Close()
+
+	var list []Entry
+
+	for rows.Next() {
+		e, err := scan(rows)
+		if err != nil {
+			return nil, r.fail(err)
+		}
+
+		list = append(list, e)
+	}
+
+	return list, r.fail(withKind(rows.Err()))
+}
+
+// Query chooses jobs. Each field that is not zero narrows the choice.
+type Query struct {
+	State  job.State
+	Name   string                 // the name as dropped, exactly
+	Match  func(name string) bool // says of a name as dropped whether it is wanted
+	Since  time.Time              // ended then or later; or not ended, and recorded then or later
+	Before int64                  // only jobs with a lower Seq: the last one that was listed
+	Limit  int                    // at most so many
+}
+
+// List returns jobs, the newest first: by Seq, which does not change. Following
+// pages, with Before, neither repeat nor miss a job whatever is recorded
+// meanwhile. There is no index on names: a search by one reads the whole
+// history, about a million jobs a second.
+func (r *Reader) List(q Query) ([]Entry, error) {
+	if err := r.trouble(); err != nil {
+		return nil, err
+	}
+
+	seqs, err := r.choose(q)
+	if err != nil {
+		return nil, r.fail(err)
+	}
+
+	list := make([]Entry, 0, len(seqs))
+
+	for _, seq := range seqs {
+		found, err := r.entries("WHERE seq = ?", seq)
+		if err != nil {
+			return nil, err
+		}
+
+		list = append(list, found...) // none: removed just now
+	}
+
+	return list, nil
+}
+
+// choose returns the places of the jobs that q wants.
+func (r *Reader) choose(q Query) ([]int64, error) {
+	where, args := q.where()
+
+	rows, err := r.db.Query("SELECT seq, name FROM job WHERE "+where+" ORDER BY seq DESC", args...)
+	if err != nil {
+		return nil, withKind(err)
+	}
+	defer rows.Close()
+
+	var seqs []int64
+
+	for (q.Limit == 0 || len(seqs) < q.Limit) && rows.Next() {
+		var (
+			seq  int64
+			name sql.RawBytes
+		)
+
+		if err := rows.Scan(&seq, &name); err != nil {
+			return nil, withKind(err)
+		}
+
+		if q.Match == nil || q.Match(string(name)) {
+			seqs = append(seqs, seq)
+		}
+	}
+
+	return seqs, withKind(rows.Err())
+}
+
+// where returns the condition in SQL and its arguments.
+func (q Query) where() (string, []any) {
+	conditions, args := []string{"true"}, []any{}
+	add := func(condition string, arg any) {
+		conditions = append(conditions, condition)
+		args = append(args, arg)
+	}
+
+	switch q.State { // so that SQLite sees which index serves
+	case "":
+	case job.Failed, job.Terminated:
+		add("state IN ('failed', 'terminated') AND state = ?", string(q.State))
+	case job.Done:
+		add("state = ?", string(q.State))
+	default:
+		add("open = 1 AND state = ?", string(q.State))
+	}
+
+	if q.Name != "" {
+		add("name = ?", []byte(q.Name))
+	}
+
+	if !q.Since.IsZero() {
+		add("coalesce(finished_at, created_at) >= ?", moment(q.Since))
+	}
+
+	if q.Before != 0 {
+		add("seq < ?", q.Before)
+	}
+
+	return strings.Join(conditions, " AND "), args
+}
+
+// Tally says how many jobs there are of each state.
+func (r *Reader) Tally() (map[job.State]int, error) {
+	if err := r.trouble(); err != nil {
+		return nil, err
+	}
+
+	tally, err := readTally(r.db)
+
+	return tally, r.fail(err)
+}
+
+// readTally counts the jobs that have not ended, and reads how many have.
+func readTally(db *sql.DB) (map[job.State]int, error) {
+	rows, err := db.Query("SELECT state, jobs FROM tally UNION ALL " +
+		"SELECT state, count(*) FROM job WHERE open = 1 AND state NOT IN ('done', 'failed', 'terminated') GROUP BY state")
+	if err != nil {
+		return nil, withKind(err)
+	}
+	defer rows.Close()
+
+	tally := map[job.State]int{}
+
+	for rows.Next() {
+		var (
+			state string
+			n     int
+		)
+
+		if err := rows.Scan(&state, &n); err != nil {
+			return nil, withKind(err)
+		}
+
+		tally[job.State(state)] = n
+	}
+
+	return tally, withKind(rows.Err())
+}

@@ -1,0 +1,135 @@
+package journal
+
+import (
+	"fmt"
+	"strings"
+
+	"importerd/internal/job"
+)
+
+// version is that of the schema that this program writes.
+const version = 1
+
+// applicationID marks the database as ours: "impj".
+const applicationID = 0x696d706a
+
+// migrations bring a journal from each version to the next; the first makes a
+// new one. What was released is never edited: add a step.
+var migrations = [version]string{ //nolint:gochecknoglobals // a table that nobody writes to
+	`
+CREATE TABLE job (
+	seq              INTEGER PRIMARY KEY,
+	id               TEXT NOT NULL UNIQUE,
+	spool            TEXT NOT NULL,
+	name             BLOB NOT NULL,
+	file             BLOB,
+	state            TEXT NOT NULL,
+	open             INTEGER NOT NULL,
+	attempt          INTEGER NOT NULL,
+	interruptions    INTEGER NOT NULL,
+	crashes          INTEGER NOT NULL,
+	busy             INTEGER NOT NULL,
+	size             INTEGER NOT NULL,
+	created_at       INTEGER,
+	started_at       INTEGER,
+	finished_at      INTEGER,
+	due_at           INTEGER,
+	exit_code        INTEGER,
+	exit_signal      TEXT,
+	exit_error       TEXT,
+	exit_retry_after INTEGER,
+	exit_took        INTEGER,
+	exit_tail        BLOB,
+	error            TEXT,
+	results          BLOB,
+	checkpoint       TEXT,
+	changed          INTEGER NOT NULL,
+	move_from        TEXT,
+	move_file        BLOB,
+	move_to          TEXT,
+	move_name        BLOB,
+	seen_name        BLOB,
+	seen             TEXT,
+	cursor           INTEGER,
+	wish             TEXT
+) STRICT;
+-- Only of jobs that are few: the history costs a file nothing.
+CREATE INDEX job_open ON job (seq) WHERE open = 1;
+CREATE INDEX job_due ON job (due_at, seq) WHERE state = 'deferred' AND move_to IS NULL;
+CREATE INDEX job_failed ON job (state, seq) WHERE state IN ('failed', 'terminated');
+CREATE TABLE tally (state TEXT PRIMARY KEY, jobs INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE VIEW jobs AS SELECT
+	seq, id, CAST(name AS TEXT) AS name, CAST(file AS TEXT) AS file, state, attempt, interruptions, size,
+	strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1e9, 'unixepoch') AS created,
+	strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1e9, 'unixepoch') AS started,
+	strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1e9, 'unixepoch') AS finished,
+	strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1e9, 'unixepoch') AS due,
+	exit_code, exit_signal, exit_error, exit_took / 1e9 AS seconds, error,
+	CAST(results AS TEXT) AS results, checkpoint, CAST(exit_tail AS TEXT) AS output
+FROM job;
+`,
+}
+
+// columns of table job that a record fills, in the order of bind and scan.
+var columns = []string{ //nolint:gochecknoglobals // a table that nobody writes to
+	"seq", "id", "spool", "name", "file", "state", "open", "attempt", "interruptions", "crashes", "busy", "size",
+	"created_at", "started_at", "finished_at", "due_at",
+	"exit_code", "exit_signal", "exit_error", "exit_retry_after", "exit_took", "exit_tail",
+	"error", "results", "checkpoint", "changed",
+	"move_from", "move_file", "move_to", "move_name", "seen_name", "seen",
+}
+
+// upsertSQL returns the statement that writes n rows. A row that is there keeps
+// its seq, its id, and the columns that no record fills.
+func upsertSQL(n int) string {
+	row := "(?" + strings.Repeat(",?", len(columns)-1) + ")"
+	sets := make([]string, 0, len(columns))
+
+	for _, c := range columns[2:] {
+		sets = append(sets, c+"=excluded."+c)
+	}
+
+	return "INSERT INTO job (" + strings.Join(columns, ",") + ") VALUES " + row + strings.Repeat(","+row, n-1) +
+		" ON CONFLICT (seq) DO UPDATE SET " + strings.Join(sets, ",")
+}
+
+// selectSQL returns a query for whole rows; rest follows "FROM job".
+func selectSQL(rest string) string {
+	return "SELECT " + strings.Join(columns, ",") + " FROM job " + rest
+}
+
+// isState says whether s is a state that this version knows.
+func isState(s job.State) bool {
+	switch s {
+	case job.Processing, job.Committing, job.Deferred, job.Paused, job.Done, job.Failed, job.Terminated:
+		return true
+	}
+
+	return false
+}
+
+// migrate brings the schema to this version, each step in a transaction of its
+// own. It says whether the journal is new.
+func migrate(c *conn) (bool, error) {
+	have, err := c.number("PRAGMA user_version")
+	if err != nil {
+		return false, err
+	}
+
+	for v := have; v < version; v++ {
+		script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA user_version = %d;\nPRAGMA application_id = %d;\n",
+			migrations[v], v+1, applicationID)
+		if v == 0 {
+			script += fmt.Sprintf("INSERT INTO meta VALUES ('journal', '%s');\n", job.NewID())
+		}
+
+		if err := c.exec(script + "COMMIT"); err != nil {
+			_ = c.exec("ROLLBACK") // as good as none where there is none
+
+			return false, fmt.Errorf("migrate from version %d: %w", v, err)
+		}
+	}
+
+	return have == 0, nil
+}
