@@ -57,16 +57,7 @@ func (p *Pool) attempt(intake, work context.Context, u *unit) {
 // take brings the unit's file into processing/.
 func (p *Pool) take(u *unit) error {
 	if u.from == job.DeferredFolder {
-		name, err := p.deps.Folders.Move(job.Move{
-			From: u.from, File: u.rec.File, To: job.ProcessingFolder, Name: u.rec.File, ID: u.rec.ID,
-		})
-		if err != nil {
-			return err
-		}
-
-		u.rec.File = name
-
-		return nil
+		return p.fetch(u)
 	}
 
 	f, err := p.claim(u)
@@ -75,7 +66,8 @@ func (p *Pool) take(u *unit) error {
 	}
 
 	u.flush = err != nil // another file than the one that was flushed
-	u.file, u.rec.Size = f, f.Size
+	u.rec.Moving = nil
+	u.see(f)
 
 	if p.cfg.Marker != "" {
 		if err := p.deps.Intake.DropMarker(u.rec.Name + p.cfg.Marker); err != nil {
@@ -84,6 +76,25 @@ func (p *Pool) take(u *unit) error {
 	}
 
 	p.line(p.deps.Log.Debug(), u.rec).Msg("job claimed")
+
+	return nil
+}
+
+// fetch moves the file of a deferred job back into processing/.
+func (p *Pool) fetch(u *unit) error {
+	move := job.Move{From: u.from, File: u.rec.File, To: job.ProcessingFolder, Name: u.rec.File, ID: u.rec.ID}
+	u.rec.State, u.rec.Moving = job.Processing, &move
+
+	if err := p.deps.Journal.Note(u.rec); err != nil {
+		return err
+	}
+
+	name, err := p.deps.Folders.Move(move)
+	if err != nil {
+		return err
+	}
+
+	u.rec.File, u.rec.Moving = name, nil
 
 	return nil
 }
@@ -100,7 +111,33 @@ func (p *Pool) claim(u *unit) (job.File, error) {
 		return f, fmt.Errorf("%w since it was flushed", errChanged)
 	}
 
-	return p.deps.Intake.Claim(u.file)
+	u.see(f)
+	u.rec.Moving = &job.Move{
+		From: u.from, File: u.rec.Name, To: job.ProcessingFolder, Name: u.rec.Name, ID: u.rec.ID,
+	}
+
+	if err := p.deps.Journal.Note(u.rec); err != nil {
+		return f, err
+	}
+
+	f, err = p.deps.Intake.Claim(u.file)
+	if err != nil && !errors.Is(err, job.ErrOther) {
+		return f, p.unclaim(u, err)
+	}
+
+	return f, err
+}
+
+// unclaim forgets a job whose claim has failed with err. If that cannot be
+// written, the loop has to try again: its name would be under way for ever.
+func (p *Pool) unclaim(u *unit, err error) error {
+	if dropErr := p.deps.Journal.Drop(u.rec.ID); dropErr != nil {
+		u.undropped = true
+
+		return errors.Join(err, dropErr)
+	}
+
+	return err
 }
 
 // fit looks at the file once more now that nobody can open it by its old name,
@@ -130,7 +167,7 @@ func (p *Pool) fit(u *unit) bool {
 		return false
 	}
 
-	u.file, u.rec.Size = f, f.Size
+	u.see(f)
 
 	if u.flush {
 		if err := p.deps.Folders.Flush(job.ProcessingFolder, f); err != nil {
@@ -280,8 +317,9 @@ func (p *Pool) review(u *unit, cause error) {
 
 		u.rec.Error = "changed while handled: somebody has the file open for writing"
 		u.rec.Changed = true
-	default:
-		u.rec.Changed = f.Ino != 0 && !f.Untouched(u.file)
+	case f.Ino != 0:
+		u.rec.Changed = !f.Untouched(u.file)
+		u.rec.Seen = f
 	}
 
 	p.keepResults(u)

@@ -181,7 +181,6 @@ func (s *story) tell(names []string, refuse string, stops int) {
 			s.disk.breaks(nil)
 			s.pass(time.Minute)
 			s.stops()
-			s.forgetAttempts()
 			s.rig.again()
 			s.start()
 		}
@@ -191,18 +190,6 @@ func (s *story) tell(names []string, refuse string, stops int) {
 	s.pass(3 * time.Hour)
 	s.stops()
 	s.check()
-}
-
-// forgetAttempts follows a journal that does not outlive its process.
-func (s *story) forgetAttempts() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	for _, h := range s.seen {
-		if !h.closed {
-			h.refused = 0
-		}
-	}
 }
 
 func (s *story) check() {

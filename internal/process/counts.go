@@ -33,7 +33,7 @@ func (p *Pool) publish() {
 	c.Running = len(s.running)
 	c.Committing = s.finishing + len(s.unfinished)
 	c.Queued = s.flushing + len(s.candidates)
-	c.Deferred = p.deps.Journal.Deferred()
+	c.Deferred = p.deps.Index.Deferred()
 	c.Held = len(s.held) + len(s.orphans)
 
 	for _, u := range s.running {

@@ -34,6 +34,7 @@ type Deps struct {
 	Results Results
 	Papers  Papers
 	Journal Journal
+	Index   Index
 	Handler handler.Handler
 	// Ready is where files come from. The watcher sends and nobody closes it.
 	Ready <-chan []job.File
@@ -98,19 +99,42 @@ type Papers interface {
 	SetAside(name string) (string, error)
 }
 
-// Journal keeps what must be known of jobs beyond the folders.
+// Journal writes down what must be known of jobs beyond the folders. Its errors
+// wrap job.ErrDisk, which may pass, or job.ErrUntrusted.
 type Journal interface {
-	// Note records the present state of jobs; it need not survive a power cut.
+	// Note records the present state of jobs. When it returns, that survives the
+	// death of the daemon; a power cut may undo it.
 	Note(recs ...job.Record) error
-	// Commit records outcomes; they are durable when it returns.
+	// Commit is Note, but durable.
 	Commit(recs ...job.Record) error
+	// Drop forgets a job that never came to be.
+	Drop(id job.ID) error
+	// MarkStarted records that recovery is complete.
+	MarkStarted() error
+}
+
+// Index answers from the journal.
+type Index interface {
 	// UnderWay says whether a job of this name, as dropped, has not ended.
 	UnderWay(name string) bool
 	// Due returns up to n deferred jobs that are due, the longest due first,
-	// and when the next one is; zero: none is.
+	// and when the next one is; zero: none is. A job whose file is on its way to
+	// deferred/ is not due yet.
 	Due(now time.Time, n int) ([]job.Record, time.Time, error)
 	// Deferred says how many jobs wait in deferred/.
 	Deferred() int
+	// Unfinished returns all jobs that have not ended, and those whose last move
+	// is not confirmed.
+	Unfinished() iter.Seq2[job.Record, error]
+}
+
+// Past is what is known of the run before this one.
+type Past struct {
+	// Fresh says that the journal knows nothing: the folders alone tell.
+	Fresh bool
+	// Cut says that the machine has gone down without a clean stop before: the
+	// journal may lack what was not durable.
+	Cut bool
 }
 
 // Pulse tells a watchdog that a loop comes round.

@@ -197,7 +197,7 @@ func (d *disk) SetAside(name string) (string, error) {
 
 // ledger is the journal of a disk.
 type ledger struct {
-	*journal.Memory
+	*journal.Journal
 
 	disk *disk
 }
@@ -207,7 +207,7 @@ func (l *ledger) Note(recs ...job.Record) error {
 		return err
 	}
 
-	return l.Memory.Note(recs...)
+	return l.Journal.Note(recs...)
 }
 
 func (l *ledger) Commit(recs ...job.Record) error {
@@ -215,7 +215,17 @@ func (l *ledger) Commit(recs ...job.Record) error {
 		return err
 	}
 
-	return l.Memory.Commit(recs...)
+	return l.Journal.Commit(recs...)
+}
+
+func (l *ledger) Unfinished() iter.Seq2[job.Record, error] {
+	return func(yield func(job.Record, error) bool) {
+		for entry, err := range l.Journal.Unfinished() {
+			if !yield(entry.Record, err) {
+				return
+			}
+		}
+	}
 }
 
 func shown(recs []job.Record) string {

@@ -8,6 +8,7 @@ import (
 
 	"importerd/internal/handler"
 	"importerd/internal/job"
+	"importerd/internal/process"
 )
 
 func TestDrainFinishesWhatRuns(t *testing.T) {
@@ -171,7 +172,7 @@ func TestNothingStartsAfterTheIntakeIsDone(t *testing.T) {
 		r.stages.Signal()
 
 		pool := r.build()
-		if err := pool.Recover(r.Context()); err != nil {
+		if err := pool.Recover(r.Context(), process.Past{Fresh: true}); err != nil {
 			r.Fatal(err)
 		}
 

@@ -28,7 +28,7 @@ func (p *Pool) explain(name string) (job.Reason, bool) {
 	switch {
 	case u != nil && s.running[u.rec.ID] == nil && u.from == job.InboxFolder && !u.inside:
 		return job.Reason{Standing: job.Ready, Text: job.ReasonReady}, true
-	case u != nil || p.deps.Journal.UnderWay(name):
+	case u != nil || p.deps.Index.UnderWay(name):
 		return job.Reason{Standing: job.Ready, Text: job.ReasonUnderWay}, true
 	case s.closed || p.shut():
 		return job.Reason{Standing: job.Ready, Text: job.ReasonNotWatching, Until: p.state.nextTry(time.Now())}, true

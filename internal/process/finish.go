@@ -20,6 +20,7 @@ type finisher struct {
 	pool   *Pool
 	cutOff context.CancelFunc
 	stuck  []*unit // what the disk would not take yet
+	told   []*unit // written and told, but the journal does not know it yet
 	tries  int     // in a row that something was stuck
 	lost   bool    // a flush has failed: nothing is written or told any more
 }
@@ -59,7 +60,7 @@ func (f *finisher) run(work context.Context) error {
 			result = err
 		}
 
-		if len(f.stuck) > 0 && work.Err() != nil {
+		if len(f.stuck)+len(f.told) > 0 && work.Err() != nil {
 			result = errors.Join(result, f.abandon())
 		}
 
@@ -69,7 +70,7 @@ func (f *finisher) run(work context.Context) error {
 
 // stop is done when work is, as far as that concerns anything.
 func (f *finisher) stop(work context.Context) <-chan struct{} {
-	if len(f.stuck) == 0 {
+	if len(f.stuck)+len(f.told) == 0 {
 		return nil
 	}
 
@@ -78,7 +79,7 @@ func (f *finisher) stop(work context.Context) <-chan struct{} {
 
 // nextTry returns how long to wait before the disk is tried again.
 func (f *finisher) nextTry() time.Duration {
-	if len(f.stuck) == 0 {
+	if len(f.stuck)+len(f.told) == 0 {
 		return idleWait
 	}
 
@@ -87,32 +88,69 @@ func (f *finisher) nextTry() time.Duration {
 
 // group writes and tells all that it can of what is stuck.
 func (f *finisher) group() error {
-	if f.lost || len(f.stuck) == 0 {
+	if f.lost {
 		f.stuck = nil
 
 		return nil
 	}
 
 	f.pool.deps.FinishPulse.Waiting()
-	ended, err := f.write(f.stuck)
-	f.pool.deps.FinishPulse.Back()
+	defer f.pool.deps.FinishPulse.Back()
 
+	ended, err := f.write(f.stuck)
 	if errors.Is(err, job.ErrUntrusted) {
 		return f.lose(err)
 	}
 
 	f.stuck = slices.DeleteFunc(f.stuck, func(u *unit) bool { return slices.Contains(ended, u) })
-	f.note(err)
 
-	if len(ended) > 0 {
-		for _, u := range ended {
-			if !u.nothing {
-				f.pool.tell(u)
+	for _, u := range ended {
+		if !u.nothing {
+			f.pool.tell(u)
+		}
+	}
+
+	f.told = append(f.told, ended...)
+
+	confirmErr := f.confirm()
+	if errors.Is(confirmErr, job.ErrUntrusted) {
+		return f.lose(confirmErr)
+	}
+
+	f.note(errors.Join(err, confirmErr))
+
+	return nil
+}
+
+// confirm notes that what was told lies where the journal says. Until then the
+// next start would tell it again.
+func (f *finisher) confirm() error {
+	units := f.told
+	if len(units) == 0 {
+		return nil
+	}
+
+	for _, u := range units {
+		u.rec.Moving = nil
+	}
+
+	if recs := records(units); len(recs) > 0 {
+		if err := f.pool.deps.Journal.Note(recs...); err != nil {
+			return fmt.Errorf("note moves: %w", err)
+		}
+	}
+
+	for _, u := range units {
+		if u.nothing {
+			if err := f.pool.deps.Journal.Drop(u.rec.ID); err != nil {
+				return fmt.Errorf("drop: %w", err)
 			}
 		}
-
-		f.pool.post(func() { f.pool.onFinished(ended) })
 	}
+
+	f.told = nil
+
+	f.pool.post(func() { f.pool.onFinished(units) })
 
 	return nil
 }
@@ -121,6 +159,15 @@ func (f *finisher) group() error {
 // It returns the units for which all that is done, and what the disk said of
 // the others.
 func (f *finisher) write(units []*unit) ([]*unit, error) {
+	units, trouble := f.known(units)
+	if len(units) == 0 {
+		return nil, trouble
+	}
+
+	for _, u := range units {
+		u.aim()
+	}
+
 	deps := &f.pool.deps
 	if err := deps.Journal.Commit(records(units)...); err != nil {
 		return nil, fmt.Errorf("commit outcomes: %w", err)
@@ -128,7 +175,6 @@ func (f *finisher) write(units []*unit) ([]*unit, error) {
 
 	var (
 		ended   []*unit
-		trouble error
 		folders []job.Folder
 	)
 
@@ -160,11 +206,18 @@ func (f *finisher) write(units []*unit) ([]*unit, error) {
 		return nil, fmt.Errorf("%w: flush folders: %w", job.ErrUntrusted, err)
 	}
 
-	if err := deps.Journal.Note(records(ended)...); err != nil {
-		return nil, fmt.Errorf("note moves: %w", err)
+	return ended, trouble
+}
+
+// aim says where the unit's file is to go, for the journal.
+func (u *unit) aim() {
+	if u.gone || u.moved || u.nothing {
+		return
 	}
 
-	return ended, trouble
+	u.rec.Moving = &job.Move{
+		From: job.ProcessingFolder, File: u.rec.File, To: u.rec.State.Folder(), Name: u.rec.Name, ID: u.rec.ID,
+	}
 }
 
 // records returns the records of units.
@@ -172,7 +225,9 @@ func records(units []*unit) []job.Record {
 	recs := make([]job.Record, 0, len(units))
 
 	for _, u := range units {
-		recs = append(recs, u.rec)
+		if !u.nothing {
+			recs = append(recs, u.rec)
+		}
 	}
 
 	return recs
@@ -221,8 +276,8 @@ func (f *finisher) abandon() error {
 		f.pool.line(f.pool.deps.Log.Error(), u.rec).Msg("outcome not written")
 	}
 
-	p, units := f.pool, f.stuck
-	f.stuck = nil
+	p, units := f.pool, append(f.stuck, f.told...)
+	f.stuck, f.told = nil, nil
 
 	p.post(func() { p.state.finishing -= len(units) })
 

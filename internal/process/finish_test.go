@@ -21,7 +21,7 @@ func TestOrderOfFinishing(t *testing.T) {
 		}
 		r.inbox("a.csv")
 		r.start()
-		r.order("claim a.csv", "lock a.csv", "note a.csv=processing", "run a.csv", "commit a.csv=failed",
+		r.order("note a.csv=processing", "claim a.csv", "lock a.csv", "run a.csv", "commit a.csv=failed",
 			"move processing/a.csv to failed/a.csv", "sync [processing failed]", "job failed|a.csv|exit 65")
 		r.order("sync [processing failed]", "told a.csv")
 		r.want("failed/a.csv")

@@ -32,7 +32,7 @@ func (p *Pool) inlet() <-chan []job.File {
 // under way already is passed over: the watcher is told when its time comes.
 func (p *Pool) takeOver(files []job.File) {
 	for _, f := range files {
-		if p.state.names[f.Name] == nil && !p.deps.Journal.UnderWay(f.Name) && !p.isHeld(f) &&
+		if p.state.names[f.Name] == nil && !p.deps.Index.UnderWay(f.Name) && !p.isHeld(f) &&
 			p.orphanOf(f.Name) == nil {
 			p.flush(f)
 		}
@@ -118,6 +118,12 @@ func (p *Pool) hold(u *unit, err error) {
 // letGo gives a file that could not be taken back to the watcher's care. That
 // somebody was faster is no news.
 func (p *Pool) letGo(u *unit, err error) {
+	if u.undropped {
+		p.state.undropped = append(p.state.undropped, u)
+
+		return
+	}
+
 	p.forget(u)
 
 	if errors.Is(err, fs.ErrNotExist) {

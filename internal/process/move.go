@@ -11,10 +11,8 @@ import (
 // move publishes the unit's results, takes its file out of processing/, and
 // returns the folders that have changed besides.
 func (f *finisher) move(u *unit) ([]job.Folder, error) {
-	if u.from == job.ProcessingFolder {
-		if isFile, err := f.check(u); err != nil || !isFile {
-			return nil, err
-		}
+	if u.nothing {
+		return nil, nil
 	}
 
 	name, folders, err := f.publish(u)
@@ -40,6 +38,10 @@ func (f *finisher) move(u *unit) ([]job.Folder, error) {
 	})
 
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && u.from == job.ProcessingFolder:
+		u.gone, u.nothing, u.rec.File = true, true, ""
+
+		return nil, nil
 	case errors.Is(err, fs.ErrNotExist): // somebody has taken it away by hand
 		u.vanish("vanished: the file is not in processing/ any more")
 
@@ -68,8 +70,10 @@ func (f *finisher) publish(u *unit) (string, []job.Folder, error) {
 		published, err := p.deps.Results.PublishResults(u.rec.ID, name)
 
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, job.ErrNotRegular): // taken away by hand after they were flushed
-			p.line(p.deps.Log.Error(), u.rec).Err(err).Msg("results lost")
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, job.ErrNotRegular):
+			if published = p.published(u.rec); published == "" { // taken away by hand after they were flushed
+				p.line(p.deps.Log.Error(), u.rec).Err(err).Msg("results lost")
+			}
 		case err != nil:
 			return "", nil, fmt.Errorf("publish results: %w", err)
 		}
@@ -84,11 +88,41 @@ func (f *finisher) publish(u *unit) (string, []job.Folder, error) {
 	return u.rec.Results, []job.Folder{job.ResultsFolder}, nil
 }
 
+// published returns the name under which an earlier daemon has published the
+// results of a job; empty: there are none.
+func (p *Pool) published(rec job.Record) string {
+	for _, name := range []string{job.WithID(rec.Name, rec.ID), rec.Name} {
+		if _, err := p.deps.Lister.Stat(job.ResultsFolder, name); errors.Is(err, job.ErrNotRegular) {
+			return name
+		}
+	}
+
+	return ""
+}
+
+// known returns those units of which it is known whether there is a file, and
+// what the disk said of the others.
+func (f *finisher) known(units []*unit) ([]*unit, error) {
+	var trouble error
+
+	known := make([]*unit, 0, len(units))
+
+	for _, u := range units {
+		if err := f.check(u); err != nil {
+			trouble = err
+		} else {
+			known = append(known, u)
+		}
+	}
+
+	return known, trouble
+}
+
 // check looks whether a dropping is still there and is a file. Nothing is told
 // of one that is not: it was the handler's own, or is set aside.
-func (f *finisher) check(u *unit) (bool, error) {
-	if u.moved {
-		return true, nil
+func (f *finisher) check(u *unit) error {
+	if u.from != job.ProcessingFolder || u.moved {
+		return nil
 	}
 
 	_, err := f.pool.deps.Lister.Stat(job.ProcessingFolder, u.rec.File)
@@ -96,16 +130,16 @@ func (f *finisher) check(u *unit) (bool, error) {
 	switch {
 	case errors.Is(err, job.ErrNotRegular):
 		if err = f.pool.setAside(u.rec.File); err != nil {
-			return false, err
+			return err
 		}
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return false, fmt.Errorf("finish: %w", err)
+		return fmt.Errorf("finish: %w", err)
 	default:
-		return true, nil
+		return nil
 	}
 
 	u.gone, u.nothing, u.rec.File = true, true, ""
 
-	return false, nil
+	return nil
 }

@@ -49,13 +49,13 @@ type state struct {
 	broken     gate                // closed while the handler cannot work
 	disk       gate                // closed while the disk refuses claims
 	dueFirst   bool                // the next free slot prefers a deferred job to a new file
+	undropped  []*unit             // never came to be, but the journal still holds jobs of them
 	droppings  map[string]uint64   // by name: the youngest attempt when first seen
 	started    uint64              // attempts started so far
 	surveying  bool                // an upkeep goroutine is under way
 	closed     bool                // no more claims
 	lost       bool                // the disk cannot be trusted any more
 	tally      Counts              // what has been counted since the start
-	recovered  map[string]struct{} // files in deferred/ of which Recover has made jobs; nil while Run lives
 }
 
 // New returns a Pool. It does nothing before Recover and Run.
@@ -72,7 +72,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		events:   make(chan func()), toFinish: make(chan []*unit), gone: make(chan struct{}),
 		state: state{
 			names: map[string]*unit{}, running: map[job.ID]*unit{},
-			held: map[string]job.File{}, droppings: map[string]uint64{}, recovered: map[string]struct{}{},
+			held: map[string]job.File{}, droppings: map[string]uint64{},
 		},
 	}
 	p.counts.Store(&Counts{})
@@ -89,8 +89,6 @@ func (p *Pool) Run(intake, work context.Context) error {
 	if p.ran.Swap(true) {
 		return fmt.Errorf("bug: the pool of spool %q was run before", p.cfg.Spool)
 	}
-
-	p.state.recovered = nil
 
 	work, cutOff := context.WithCancel(work)
 	defer cutOff()
@@ -144,7 +142,7 @@ func (p *Pool) ask(ctx context.Context, f func()) bool {
 func (p *Pool) Idle(ctx context.Context) bool {
 	idle := false
 	asked := p.ask(ctx, func() {
-		due, _, err := p.deps.Journal.Due(time.Now(), 1)
+		due, _, err := p.deps.Index.Due(time.Now(), 1)
 		idle = err == nil && len(due) == 0 && len(p.state.names) == 0 && !p.busy() && !p.haunted()
 	})
 

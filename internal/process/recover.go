@@ -5,133 +5,332 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
-	"syscall"
 	"time"
 
 	"importerd/internal/job"
 )
 
-// orphan is a handler of an earlier daemon that still lives, with the file it
-// works on.
-type orphan struct {
-	handler job.OldHandler
-	rec     job.Record // its file where there is one; File is empty where not
-	folder  job.Folder // where the file lies
-	since   time.Time
-	killed  bool
-}
+const (
+	// suspectAt is how often the daemon may die while it handles a file before
+	// the file is given up: it may be the cause.
+	suspectAt = 10
+	// recoverAtOnce is how many jobs recovery brings to their end together.
+	recoverAtOnce = 256
+)
 
-// Recover finds what an earlier daemon has left and makes jobs of it: what was
-// being processed was interrupted, what was deferred is due. It moves files and
-// must have ended before Run. It may be killed and repeated.
-func (p *Pool) Recover(ctx context.Context) error {
+// Recover goes on where an earlier daemon has left: first with each job that
+// the journal knows to be unfinished, wherever its file lies, then with files
+// that no job knows. It must have ended before Run. It may be killed and
+// repeated.
+func (p *Pool) Recover(ctx context.Context, past Past) error {
 	if err := p.findOrphans(); err != nil {
 		return err
 	}
 
-	var interrupted []job.Record
+	r := &recovery{Pool: p, past: past, known: map[place]struct{}{}, finish: newFinisher(p, func() {})}
 
-	if err := p.recoverFolder(ctx, job.ProcessingFolder, func(name string) error {
-		rec, err := p.recoverProcessing(name)
-		if rec != nil {
-			interrupted = append(interrupted, *rec)
-		}
-
-		return err
-	}); err != nil {
-		return err
-	}
-
-	if err := p.recoverFolder(ctx, job.DeferredFolder, p.recoverDeferred); err != nil {
-		return err
-	}
-
-	if err := p.deps.Folders.Sync(job.ProcessingFolder, job.DeferredFolder); err != nil {
-		return fmt.Errorf("recover: %w", err)
-	}
-
-	for _, rec := range interrupted {
-		p.line(p.deps.Log.Info(), rec).Msg("job interrupted")
-	}
-
-	return nil
-}
-
-// findOrphans asks handlers that outlived their daemon to end. Their exit
-// status is lost; their jobs wait until they are gone.
-func (p *Pool) findOrphans() error {
-	old, err := p.deps.Locks.OldHandlers()
-	if err != nil {
-		return fmt.Errorf("recover: %w", err)
-	}
-
-	p.state.orphans = nil
-
-	for _, h := range old {
-		o := &orphan{handler: h, since: time.Now()}
-		o.rec.Name = h.Name
-		p.state.orphans = append(p.state.orphans, o)
-		o.signal(syscall.SIGCONT)
-		o.signal(syscall.SIGTERM)
-		p.deps.Log.Warn().Str("file", job.Show(h.Name)).Int("pid", h.PID).Msg("old handler lives, its file is held")
-	}
-
-	return nil
-}
-
-// signal sends to the process group of the old handler if that is still known
-// to be the one.
-func (o *orphan) signal(sig syscall.Signal) {
-	if o.handler.Alive && o.handler.PID > 1 {
-		_ = syscall.Kill(-o.handler.PID, sig) // gone already is as good
-	}
-}
-
-// recoverFolder calls f for each name in a folder.
-func (p *Pool) recoverFolder(ctx context.Context, folder job.Folder, f func(name string) error) error {
-	for name, err := range p.deps.Lister.Names(folder) {
+	for rec, err := range p.deps.Index.Unfinished() {
 		if err == nil {
 			err = ctx.Err()
 		}
 
 		if err == nil {
-			err = f(name)
+			err = r.job(rec)
 		}
 
 		if err != nil {
-			return fmt.Errorf("recover %s/%s: %w", folder, job.Show(name), err)
+			return fmt.Errorf("recover job %s: %w", rec.ID, err)
+		}
+	}
+
+	if err := r.files(ctx); err != nil {
+		return err
+	}
+
+	if err := r.settle(); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+
+	if err := p.deps.Journal.MarkStarted(); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+
+	return nil
+}
+
+// recovery is one run of Recover.
+type recovery struct {
+	*Pool
+
+	past    Past
+	known   map[place]struct{} // files of jobs
+	pending []*unit            // to be moved, and told of
+	finish  *finisher
+}
+
+// place is where a file lies.
+type place struct {
+	folder job.Folder
+	name   string
+}
+
+// job goes on with one job of the journal.
+func (r *recovery) job(rec job.Record) error {
+	at, f, err := r.find(&rec)
+	if err != nil {
+		return err
+	}
+
+	r.known[at] = struct{}{}
+
+	switch {
+	case r.haunts(rec, at):
+		return nil
+	case at.folder != job.InboxFolder:
+		return r.add(resume(rec, at, r.cfg))
+	case rec.StartedAt.IsZero(): // never came to be; the watcher finds its file
+		return r.deps.Journal.Drop(rec.ID)
+	}
+
+	// A power cut has undone the claim.
+	if _, err := r.deps.Intake.Claim(f); err != nil {
+		return err
+	}
+
+	return r.add(resume(rec, place{job.ProcessingFolder, f.Name}, r.cfg))
+}
+
+// resume returns the unit with which a job goes on whose file lies at, nil: it
+// waits in deferred/ as it should.
+func resume(rec job.Record, at place, cfg Config) *unit {
+	u := &unit{rec: rec, from: job.DeferredFolder}
+	u.rec.File = at.name
+
+	switch {
+	case rec.State == job.Deferred && rec.Moving == nil && at.folder == job.DeferredFolder:
+		return nil
+	case rec.State == job.Processing || rec.State == job.Deferred && rec.Moving == nil:
+		interrupt(u, at, cfg)
+	default: // its outcome is known
+		u.verdict = job.Refused
+		u.results = cfg.Results && rec.State == job.Done
+	}
+
+	u.moved = at.folder == u.rec.State.Folder()
+
+	if at.folder == "" {
+		u.vanish("vanished: the file is in none of the folders")
+	}
+
+	return u
+}
+
+// interrupt defers a job that was in processing/, or on its way to or from there.
+func interrupt(u *unit, at place, cfg Config) {
+	running := u.rec.State == job.Processing && !u.rec.StartedAt.IsZero() && u.rec.Exit == nil
+	now := time.Now()
+	u.rec.State, u.rec.Moving, u.rec.DueAt = job.Deferred, nil, now
+
+	if running && at.folder == job.ProcessingFolder {
+		u.verdict = job.Interrupted
+		u.rec = crashed(u.rec, cfg.Backoff, now)
+	}
+}
+
+// crashed returns the record of a job whose attempt was ended by the death of the
+// daemon. The first time it is due at once, then later and later, since the
+// file itself may be the cause.
+func crashed(rec job.Record, backoff Backoff, now time.Time) job.Record {
+	rec.Attempt--
+	rec.Interruptions++
+	rec.Crashes++
+
+	if rec.Crashes > 1 {
+		rec.DueAt = now.Add(backoff.Wait(rec.Crashes - 1))
+	}
+
+	if rec.Crashes >= suspectAt {
+		rec.State, rec.FinishedAt = job.Failed, now
+		rec.Error = fmt.Sprintf("suspect: the daemon has died %d times while the file was handled", rec.Crashes)
+	}
+
+	return rec
+}
+
+// find looks for the file of a job: where it was last, where it was going, and
+// in the inbox. The zero place: it is nowhere.
+func (r *recovery) find(rec *job.Record) (place, job.File, error) {
+	for _, c := range candidates(rec) {
+		f, err := r.deps.Lister.Stat(c.folder, c.name)
+
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, job.ErrNotRegular):
+		case err != nil:
+			return place{}, f, err
+		case !c.sure && !isTheOne(rec.Seen, f, c.folder):
+		default:
+			return c.place, f, nil
+		}
+	}
+
+	return place{}, job.File{}, nil
+}
+
+// candidate is a place where the file of a job may lie. sure: nobody else's can
+// lie there under that name.
+type candidate struct {
+	place
+	sure bool
+}
+
+// candidates returns the places for the file of a job, in the order in which to
+// look. Where it comes from is first: while it lies there it has not moved.
+func candidates(rec *job.Record) []candidate {
+	var all []candidate
+
+	if m := rec.Moving; m != nil {
+		all = append(all, candidate{place{m.From, m.File}, m.From != job.InboxFolder},
+			candidate{place{m.To, job.WithID(m.Name, m.ID)}, true},
+			candidate{place{m.To, m.Name}, m.To == job.ProcessingFolder || m.To == job.DeferredFolder})
+	} else if rec.File != "" {
+		all = append(all, candidate{place{rec.State.Folder(), rec.File}, true})
+	}
+
+	switch rec.State {
+	case job.Processing: // a power cut may have undone the claim, or that it was fetched
+		all = append(all, candidate{place{job.DeferredFolder, rec.File}, false},
+			candidate{place{job.InboxFolder, rec.Name}, false})
+	case job.Deferred:
+		all = append(all, candidate{place{job.ProcessingFolder, rec.File}, false})
+	case job.Committing, job.Paused, job.Done, job.Failed, job.Terminated:
+	}
+
+	return all
+}
+
+// isTheOne says whether f is the file that was last seen as seen. In the inbox,
+// where others put files, it must be the very inode.
+func isTheOne(seen, f job.File, folder job.Folder) bool {
+	alike := seen.Size == f.Size && seen.Mtime.Equal(f.Mtime)
+
+	if folder == job.InboxFolder || seen.Dev == f.Dev {
+		return alike && seen.Same(f) && seen.Btime.Equal(f.Btime)
+	}
+
+	return alike // a copied spool: inodes are others
+}
+
+// add brings a job to its end together with others.
+func (r *recovery) add(u *unit) error {
+	if u == nil {
+		return nil
+	}
+
+	r.pending = append(r.pending, u)
+
+	if len(r.pending) < recoverAtOnce {
+		return nil
+	}
+
+	return r.settle()
+}
+
+// settle brings all that is pending to its end.
+func (r *recovery) settle() error {
+	f := r.finish
+
+	ended, err := f.write(r.pending)
+	if err != nil {
+		return err
+	}
+
+	for _, u := range ended {
+		r.tell(u)
+		u.rec.Moving = nil
+	}
+
+	r.pending = nil
+
+	if len(ended) == 0 {
+		return nil
+	}
+
+	return r.deps.Journal.Note(records(ended)...)
+}
+
+// files makes jobs of files that no job knows.
+func (r *recovery) files(ctx context.Context) error {
+	for folder, f := range map[job.Folder]func(name string) error{
+		job.ProcessingFolder: r.unknown, job.DeferredFolder: r.foundling,
+	} {
+		for name, err := range r.deps.Lister.Names(folder) {
+			if err == nil {
+				err = ctx.Err()
+			}
+
+			if _, known := r.known[place{folder, name}]; err == nil && !known {
+				err = f(name)
+			}
+
+			if err != nil {
+				return fmt.Errorf("recover %s/%s: %w", folder, job.Show(name), err)
+			}
 		}
 	}
 
 	return nil
 }
 
-// recoverProcessing takes one file that was being processed to deferred/ and
-// returns its job; nil: there is none, or an old handler has it.
-func (p *Pool) recoverProcessing(name string) (*job.Record, error) {
-	f, err := p.deps.Lister.Stat(job.ProcessingFolder, name)
+// unknown deals with a file in processing/ that no job knows. If the journal may
+// have lost its job it was interrupted. Otherwise a handler has left it: that is
+// upkeep's business.
+func (r *recovery) unknown(name string) error {
+	f, err := r.deps.Lister.Stat(job.ProcessingFolder, name)
 	if errors.Is(err, job.ErrNotRegular) {
-		return nil, unlessGone(p.setAside(name))
+		return unlessGone(r.setAside(name))
 	} else if err != nil {
-		return nil, unlessGone(err)
+		return unlessGone(err)
 	}
 
-	rec := p.recovered(f)
-	rec.Interruptions = 1
-
-	if p.hasOrphan(rec, job.ProcessingFolder) {
-		return nil, nil //nolint:nilnil // not yet
+	if !r.past.Fresh && !r.past.Cut {
+		return nil
 	}
 
-	rec.File, err = p.deps.Folders.Move(job.Move{
-		From: job.ProcessingFolder, File: name, To: job.DeferredFolder, Name: name, ID: rec.ID,
-	})
-	if err != nil {
-		return nil, unlessGone(err)
+	rec, at := r.found(f), place{job.ProcessingFolder, name}
+	rec.State, rec.Attempt, rec.StartedAt = job.Processing, 1, rec.CreatedAt
+
+	if r.haunts(rec, at) {
+		return nil
 	}
 
-	return &rec, p.note(rec)
+	return r.add(resume(rec, at, r.cfg))
+}
+
+// foundling makes a job of a file in deferred/ that no job knows.
+func (r *recovery) foundling(name string) error {
+	f, err := r.deps.Lister.Stat(job.DeferredFolder, name)
+	if errors.Is(err, job.ErrNotRegular) {
+		r.deps.Log.Warn().Str("file", job.Show(name)).Err(err).Msg("deferred/ holds something that is no job")
+
+		return nil
+	} else if err != nil {
+		return unlessGone(err)
+	}
+
+	rec := r.found(f)
+	if r.haunts(rec, place{job.DeferredFolder, name}) {
+		return nil
+	}
+
+	return r.deps.Journal.Note(rec)
+}
+
+// found returns the record of a new job for a file that was found.
+func (r *recovery) found(f job.File) job.Record {
+	rec := newUnit(r.cfg.Spool, job.DeferredFolder, f).rec
+	rec.State, rec.DueAt, rec.Seen = job.Deferred, rec.CreatedAt, f
+
+	return rec
 }
 
 // unlessGone is err, but nil for a file that somebody has taken away: an old
@@ -142,129 +341,4 @@ func unlessGone(err error) error {
 	}
 
 	return err
-}
-
-// recoverDeferred makes a job of one file in deferred/ that no job has yet.
-func (p *Pool) recoverDeferred(name string) error {
-	f, err := p.deps.Lister.Stat(job.DeferredFolder, name)
-	if errors.Is(err, job.ErrNotRegular) {
-		p.deps.Log.Warn().Str("file", job.Show(name)).Err(err).Msg("deferred/ holds something that is no job")
-
-		return nil
-	} else if err != nil {
-		return unlessGone(err)
-	}
-
-	if _, known := p.state.recovered[name]; known { // from processing/, just now
-		return nil
-	}
-
-	rec := p.recovered(f)
-	if p.hasOrphan(rec, job.DeferredFolder) {
-		return nil
-	}
-
-	return p.note(rec)
-}
-
-// recovered returns the record of a job for a file that was found.
-func (p *Pool) recovered(f job.File) job.Record {
-	rec := newUnit(p.cfg.Spool, job.DeferredFolder, f).rec
-	rec.State, rec.DueAt = job.Deferred, rec.CreatedAt
-
-	return rec
-}
-
-// note records a recovered job.
-func (p *Pool) note(rec job.Record) error {
-	if err := p.deps.Journal.Note(rec); err != nil {
-		return fmt.Errorf("note job: %w", err)
-	}
-
-	if p.state.recovered != nil {
-		p.state.recovered[rec.File] = struct{}{}
-	}
-
-	return nil
-}
-
-// hasOrphan says whether an old handler works on the file of rec, and then
-// leaves the file to it.
-func (p *Pool) hasOrphan(rec job.Record, folder job.Folder) bool {
-	for _, o := range p.state.orphans {
-		if o.handler.Name == rec.File && o.rec.File == "" {
-			o.rec, o.folder = rec, folder
-
-			return true
-		}
-	}
-
-	return false
-}
-
-// orphanOf returns the old handler that works on the job of that name; nil:
-// there is none.
-func (p *Pool) orphanOf(name string) *orphan {
-	for _, o := range p.state.orphans {
-		if o.rec.File != "" && o.rec.Name == name {
-			return o
-		}
-	}
-
-	return nil
-}
-
-// haunted says whether an old handler still works on a file.
-func (p *Pool) haunted() bool {
-	return slices.ContainsFunc(p.state.orphans, func(o *orphan) bool { return o.rec.File != "" })
-}
-
-// checkOrphans sends the files of old handlers that are gone on, and kills
-// those whose grace is over.
-func (p *Pool) checkOrphans(gone []job.ID) {
-	s := &p.state
-	all := s.orphans
-	s.orphans = slices.DeleteFunc(slices.Clone(all), func(o *orphan) bool {
-		return slices.Contains(gone, o.handler.Job)
-	})
-
-	for _, o := range s.orphans {
-		if !o.killed && time.Since(o.since) >= p.cfg.KillAfter {
-			o.killed = true
-			o.signal(syscall.SIGKILL)
-		}
-	}
-
-	for _, o := range all {
-		if o.rec.File != "" && !slices.Contains(s.orphans, o) {
-			p.release(o)
-		}
-	}
-}
-
-// release makes an ordinary job of a file whose old handler has ended, unless
-// a second one still works on it.
-func (p *Pool) release(o *orphan) {
-	for _, other := range p.state.orphans {
-		if other.handler.Name == o.handler.Name {
-			other.rec, other.folder = o.rec, o.folder
-
-			return
-		}
-	}
-
-	p.deps.Log.Info().Str("file", job.Show(o.rec.Name)).Msg("old handler gone")
-
-	if o.folder == job.DeferredFolder {
-		if err := p.note(o.rec); err != nil {
-			p.closeDisk(err)
-			p.state.orphans = append(p.state.orphans, o)
-		}
-
-		return
-	}
-
-	u := &unit{rec: o.rec, inside: true, label: o.rec.File, verdict: job.Interrupted}
-	p.state.names[u.rec.Name] = u
-	p.finish(u)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"importerd/internal/job"
+	"importerd/internal/process"
 	"importerd/internal/spool"
 )
 
@@ -69,14 +70,14 @@ func TestRecoverAgain(t *testing.T) {
 					moves++
 				}
 
-				if moves == 2 {
+				if moves >= 2 {
 					return job.ErrDisk
 				}
 
 				return nil
 			})
 
-			if err := pool.Recover(r.Context()); !errors.Is(err, job.ErrDisk) {
+			if err := pool.Recover(r.Context(), process.Past{Fresh: true}); !errors.Is(err, job.ErrDisk) {
 				r.Errorf("Recover: %v", err)
 			}
 		}
@@ -84,7 +85,7 @@ func TestRecoverAgain(t *testing.T) {
 		r.disk.breaks(nil)
 
 		for range 2 { // well, also twice
-			if err := pool.Recover(r.Context()); err != nil {
+			if err := pool.Recover(r.Context(), process.Past{Fresh: true}); err != nil {
 				r.Errorf("Recover: %v", err)
 			}
 		}
@@ -116,7 +117,7 @@ func TestRecoverIsCutOff(t *testing.T) {
 		ctx, cancel := context.WithCancel(r.Context())
 		cancel()
 
-		if err := r.build().Recover(ctx); !errors.Is(err, context.Canceled) {
+		if err := r.build().Recover(ctx, process.Past{Fresh: true}); !errors.Is(err, context.Canceled) {
 			r.Errorf("Recover: %v", err)
 		}
 
@@ -136,7 +137,7 @@ func TestFileThatGoesAwayDuringRecovery(t *testing.T) {
 		})
 		r.start()
 		r.want()
-		r.said(0, "job")
+		r.said(1, "job failed", "vanished")
 		r.stops()
 	})
 }

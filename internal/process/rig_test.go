@@ -30,6 +30,7 @@ type rig struct {
 	cfg    process.Config
 	disk   *disk
 	book   *book
+	ledger *ledger
 	stages *drain.Stages
 	limit  time.Duration // of the drain
 	pool   *process.Pool
@@ -68,9 +69,20 @@ func newRig(t *testing.T, dir string) *rig {
 	t.Cleanup(func() { _ = s.Close() })
 
 	b := &book{}
+	d := &disk{Spool: s, book: b}
+
+	j, err := journal.Open(journal.Options{
+		Path: s.Path(job.OwnFolder, "journal.db"), Boot: "boot", Log: zerolog.Nop(),
+		SetAside: func(name string) (string, error) { return "", errors.New("not set aside: " + name) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(func() { _ = j.Close() })
 
 	return &rig{
-		T: t, disk: &disk{Spool: s, book: b}, book: b, limit: time.Minute, run: exits(0),
+		T: t, disk: d, book: b, ledger: &ledger{Journal: j, disk: d}, limit: time.Minute, run: exits(0),
 		stages: drain.New(t.Context()),
 		ready:  make(chan []job.File), wishes: make(chan string, 1<<16), ended: make(chan error, 1),
 		cfg: process.Config{
@@ -119,7 +131,7 @@ func (r *rig) handles(h handle) {
 func (r *rig) deps() process.Deps {
 	return process.Deps{
 		Folders: r.disk, Lister: r.disk, Intake: r.disk, Locks: r.disk, Results: r.disk, Papers: r.disk,
-		Journal: &ledger{Memory: journal.NewMemory(), disk: r.disk},
+		Journal: r.ledger, Index: r.ledger,
 		Handler: r, Notify: r.notify, Ready: r.ready, Kill: r.stages.Killed(),
 		Look: func(name string) {
 			r.book.add("look %s", name)
@@ -141,12 +153,15 @@ func (r *rig) build() *process.Pool {
 	return pool
 }
 
+// past is what a daemon would find.
+func (r *rig) past() process.Past { return process.Past{Fresh: r.ledger.Fresh()} }
+
 // start recovers and runs the pool with a watcher.
 func (r *rig) start() {
 	r.Helper()
 
 	pool := r.build()
-	if err := pool.Recover(r.stages.Intake()); err != nil {
+	if err := pool.Recover(r.stages.Intake(), r.past()); err != nil {
 		r.Fatal(err)
 	}
 

@@ -98,17 +98,12 @@ func (p *Pool) pick() *unit {
 // pickDue returns a deferred job that is due.
 func (p *Pool) pickDue() *unit {
 	due, _, err := p.nextDue(time.Now())
-	if err == nil && due != nil {
-		u := &unit{rec: *due, from: job.DeferredFolder, flush: true}
-		u.rec.State = job.Processing
 
-		if err = p.deps.Journal.Note(u.rec); err == nil {
-			return u
-		}
-	}
-
-	if err != nil {
+	switch {
+	case err != nil:
 		p.closeDisk(err)
+	case due != nil:
+		return &unit{rec: *due, from: job.DeferredFolder, flush: true}
 	}
 
 	return nil
@@ -121,9 +116,9 @@ func (p *Pool) pickDue() *unit {
 func (p *Pool) nextDue(now time.Time) (*job.Record, time.Time, error) {
 	names := p.state.names
 
-	due, next, err := p.deps.Journal.Due(now, 1)
+	due, next, err := p.deps.Index.Due(now, 1)
 	if err == nil && len(due) > 0 && names[due[0].Name] != nil {
-		due, next, err = p.deps.Journal.Due(now, 1+len(names))
+		due, next, err = p.deps.Index.Due(now, 1+len(names))
 	}
 
 	if err != nil {
@@ -155,7 +150,7 @@ func (p *Pool) onEnded(u *unit) {
 	case u.from == job.InboxFolder:
 		p.letGo(u, u.err)
 	case errors.Is(u.err, fs.ErrNotExist):
-		u.rec.State, u.rec.Error = job.Deferred, ""
+		u.rec.State, u.rec.Moving, u.rec.Error = job.Deferred, nil, ""
 		u.vanish("vanished: the file is not in deferred/ any more")
 		p.finish(u)
 	default:
@@ -167,8 +162,11 @@ func (p *Pool) onEnded(u *unit) {
 func (p *Pool) putBack(u *unit) {
 	p.forget(u)
 
-	u.rec.State = job.Deferred
+	u.rec.State, u.rec.Moving = job.Deferred, nil
 	u.rec.DueAt = time.Now().Add(max(u.wait, diskWaitMin))
+
+	p.deps.LoopPulse.Waiting()
+	defer p.deps.LoopPulse.Back()
 
 	if err := p.deps.Journal.Note(u.rec); err != nil {
 		p.closeDisk(err)

@@ -9,22 +9,23 @@ import (
 // unit is one file on its way through the pool. It belongs to whoever received
 // it last.
 type unit struct {
-	rec     job.Record
-	file    job.File      // as last seen
-	started time.Time     // when the loop gave it a slot; rec belongs to the attempt from then on
-	serial  uint64        // which attempt of the pool it is, from 1
-	label   string        // the name of its file when it got the slot
-	from    job.Folder    // where it is taken from: the inbox, or deferred/
-	inside  bool          // the file is in processing/: the unit must be finished
-	flush   bool          // its content may not be on the disk yet
-	gone    bool          // there is no file in processing/ any more
-	results bool          // results wait to be published
-	moved   bool          // the finisher has moved its file
-	trial   bool          // started while the disk refuses: the loop wants to know whether it still does
-	nothing bool          // it was taken for a dropping and is none: nothing is told
-	verdict job.Verdict   // on the last attempt; empty: no attempt was made
-	wait    time.Duration // where no attempt was made: how long until the next look
-	err     error         // why the file could not be taken or the attempt not be made
+	rec       job.Record
+	file      job.File      // as last seen
+	started   time.Time     // when the loop gave it a slot; rec belongs to the attempt from then on
+	serial    uint64        // which attempt of the pool it is, from 1
+	label     string        // the name of its file when it got the slot
+	from      job.Folder    // where it is taken from: the inbox, or deferred/
+	inside    bool          // the file is in processing/: the unit must be finished
+	flush     bool          // its content may not be on the disk yet
+	gone      bool          // there is no file in processing/ any more
+	results   bool          // results wait to be published
+	undropped bool          // the journal holds a job of it that never came to be
+	moved     bool          // the finisher has moved its file
+	trial     bool          // started while the disk refuses: the loop wants to know whether it still does
+	nothing   bool          // it was taken for a dropping and is none: nothing is told
+	verdict   job.Verdict   // on the last attempt; empty: no attempt was made
+	wait      time.Duration // where no attempt was made: how long until the next look
+	err       error         // why the file could not be taken or the attempt not be made
 }
 
 // maxHeld bounds the files whose content the disk refused and that are
@@ -44,6 +45,11 @@ func newUnit(spool string, from job.Folder, f job.File) *unit {
 	}
 }
 
+// see notes how the file is now.
+func (u *unit) see(f job.File) {
+	u.file, u.rec.Seen, u.rec.Size = f, f, f.Size
+}
+
 // again makes the unit wait for wait without an attempt having been made.
 func (u *unit) again(wait time.Duration, err error) {
 	u.wait, u.err = wait, err
@@ -52,7 +58,7 @@ func (u *unit) again(wait time.Duration, err error) {
 // vanish notes that there is no file in processing/ any more, and why. A job
 // that was to be tried again has failed then.
 func (u *unit) vanish(why string) {
-	u.gone, u.rec.File = true, ""
+	u.gone, u.rec.File, u.rec.Moving = true, "", nil
 
 	if u.rec.State != job.Deferred {
 		return

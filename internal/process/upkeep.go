@@ -21,6 +21,7 @@ type survey struct {
 	serial  uint64     // the youngest attempt then
 	orphans []job.ID   // to be looked at
 	held    []job.File // to be looked at
+	drop    []*unit    // to be dropped from the journal; those that are not any more to be
 }
 
 // upkeep does what is to be done now and then. It looks at the disk beside the
@@ -41,6 +42,8 @@ func (p *Pool) upkeep() {
 	for _, f := range s.held {
 		v.held = append(v.held, f)
 	}
+
+	v.drop, s.undropped = s.undropped, nil
 
 	p.flights.Go(func() {
 		p.look(&v)
@@ -64,6 +67,10 @@ func (p *Pool) look(v *survey) {
 		}
 	}
 
+	for _, u := range v.drop {
+		u.undropped = p.deps.Journal.Drop(u.rec.ID) != nil
+	}
+
 	for _, f := range v.held {
 		now, err := p.deps.Lister.Stat(job.InboxFolder, f.Name)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && !now.Quiet(f) {
@@ -80,6 +87,10 @@ func (p *Pool) onSurveyed(v survey) {
 	v.calm = v.calm && calm && v.serial == s.started
 	p.takeDroppings(v)
 	p.checkOrphans(v.gone)
+
+	for _, u := range v.drop {
+		p.letGo(u, errChanged)
+	}
 
 	for _, name := range v.changed {
 		delete(s.held, name)

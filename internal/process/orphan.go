@@ -1,0 +1,141 @@
+package process
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"importerd/internal/job"
+)
+
+// orphan is a handler of an earlier daemon that still lives, with the file it
+// works on.
+type orphan struct {
+	handler job.OldHandler
+	rec     job.Record // its file where there is one; File is empty where not
+	folder  job.Folder // where the file lies
+	since   time.Time
+	killed  bool
+}
+
+// findOrphans asks handlers that outlived their daemon to end. Their exit
+// status is lost; their jobs wait until they are gone.
+func (p *Pool) findOrphans() error {
+	old, err := p.deps.Locks.OldHandlers()
+	if err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+
+	p.state.orphans = nil
+
+	for _, h := range old {
+		o := &orphan{handler: h, since: time.Now()}
+		o.rec.Name = h.Name
+		p.state.orphans = append(p.state.orphans, o)
+		o.signal(syscall.SIGCONT)
+		o.signal(syscall.SIGTERM)
+		p.deps.Log.Warn().Str("file", job.Show(h.Name)).Int("pid", h.PID).Msg("old handler lives, its file is held")
+	}
+
+	return nil
+}
+
+// signal sends to the process group of the old handler if that is still known
+// to be the one.
+func (o *orphan) signal(sig syscall.Signal) {
+	if o.handler.Alive && o.handler.PID > 1 {
+		_ = syscall.Kill(-o.handler.PID, sig) // gone already is as good
+	}
+}
+
+// haunts says whether an old handler works on the file of rec, which lies at,
+// and then leaves the file to it. A fresh journal knows the file by another job:
+// then its name must do. A file that is to be moved on is left to it too: the
+// handler may still write it.
+func (r *recovery) haunts(rec job.Record, at place) bool {
+	for _, o := range r.state.orphans {
+		if o.rec.File != "" || at.folder == job.InboxFolder || at.name == "" {
+			continue
+		}
+
+		if o.handler.Job == rec.ID || r.past.Fresh && o.handler.Name == at.name {
+			rec.File = at.name
+			o.rec, o.folder = rec, at.folder
+
+			return true
+		}
+	}
+
+	return false
+}
+
+// orphanOf returns the old handler that works on the job of that name; nil:
+// there is none.
+func (p *Pool) orphanOf(name string) *orphan {
+	for _, o := range p.state.orphans {
+		if o.rec.File != "" && o.rec.Name == name {
+			return o
+		}
+	}
+
+	return nil
+}
+
+// haunted says whether an old handler still works on a file.
+func (p *Pool) haunted() bool {
+	return slices.ContainsFunc(p.state.orphans, func(o *orphan) bool { return o.rec.File != "" })
+}
+
+// checkOrphans sends the files of old handlers that are gone on, and kills
+// those whose grace is over.
+func (p *Pool) checkOrphans(gone []job.ID) {
+	s := &p.state
+	all := s.orphans
+	s.orphans = slices.DeleteFunc(slices.Clone(all), func(o *orphan) bool {
+		return slices.Contains(gone, o.handler.Job)
+	})
+
+	for _, o := range s.orphans {
+		if !o.killed && time.Since(o.since) >= p.cfg.KillAfter {
+			o.killed = true
+			o.signal(syscall.SIGKILL)
+		}
+	}
+
+	for _, o := range all {
+		if o.rec.File != "" && !slices.Contains(s.orphans, o) {
+			p.release(o)
+		}
+	}
+}
+
+// release goes on with a job whose old handler has ended, unless a second one
+// still works on its file.
+func (p *Pool) release(o *orphan) {
+	for _, other := range p.state.orphans {
+		if other.handler.Name == o.handler.Name {
+			other.rec, other.folder = o.rec, o.folder
+
+			return
+		}
+	}
+
+	p.deps.Log.Info().Str("file", job.Show(o.rec.Name)).Msg("old handler gone")
+
+	if u := resume(o.rec, place{o.folder, o.rec.File}, p.cfg); u != nil {
+		u.label = o.rec.File
+		p.state.names[u.rec.Name] = u
+		p.finish(u)
+
+		return
+	}
+
+	p.deps.LoopPulse.Waiting()
+	defer p.deps.LoopPulse.Back()
+
+	if err := p.deps.Journal.Note(o.rec); err != nil {
+		p.closeDisk(err)
+		p.state.orphans = append(p.state.orphans, o)
+	}
+}
