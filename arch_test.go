@@ -23,7 +23,7 @@ const module = "importerd/"
 //
 //nolint:gochecknoglobals // a table that nobody writes to
 var architecture = []struct{ name, imports string }{
-	{"cmd/importerd", "app, config, spool, job, systemd"},
+	{"cmd/importerd", "app, config, journal, spool, job, systemd"},
 	{"app", "process, watch, spool, journal, handler, handler/command, drain, systemd, config, control, job"},
 	{"process", "handler, job"},
 	{"handler/command", "handler, job"},

@@ -7,6 +7,7 @@ import (
 
 	"importerd/internal/app"
 	"importerd/internal/job"
+	"importerd/internal/journal"
 	"importerd/internal/spool"
 )
 
@@ -78,6 +79,7 @@ func hintFor(err error) string {
 func code(err error) int {
 	_, locked := errors.AsType[*spool.LockedError](err)
 	_, unfit := errors.AsType[*spool.UnfitError](err)
+	_, newer := errors.AsType[*journal.NewerError](err)
 	f, isFault := errors.AsType[*fault](err)
 
 	switch {
@@ -89,7 +91,7 @@ func code(err error) int {
 		return f.code
 	case locked:
 		return codeTaken
-	case unfit:
+	case unfit, newer:
 		return codeConfig
 	}
 

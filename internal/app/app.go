@@ -12,6 +12,7 @@ import (
 	"importerd/internal/config"
 	"importerd/internal/drain"
 	"importerd/internal/job"
+	"importerd/internal/journal"
 	"importerd/internal/spool"
 	"importerd/internal/systemd"
 
@@ -73,7 +74,7 @@ func (a *App) Signal() {
 }
 
 // Run lives until the daemon has drained. It returns nil after a clean stop;
-// *spool.LockedError and *spool.UnfitError if it could not start; an error that
+// *spool.LockedError, *spool.UnfitError and *journal.NewerError if it could not start; an error that
 // wraps job.ErrUntrusted or job.ErrDisk if the end of some job could not be
 // written; ErrUnfinished after a run with Once that left something.
 func (a *App) Run(ctx context.Context) error {
@@ -217,6 +218,7 @@ func (a *App) closeAll() {
 func isFinal(err error) bool {
 	_, locked := errors.AsType[*spool.LockedError](err)
 	_, unfit := errors.AsType[*spool.UnfitError](err)
+	_, newer := errors.AsType[*journal.NewerError](err)
 
-	return locked || unfit || errors.Is(err, job.ErrUntrusted)
+	return locked || unfit || newer || errors.Is(err, job.ErrUntrusted)
 }

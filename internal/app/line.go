@@ -29,6 +29,7 @@ type line struct {
 
 	once     sync.Once // closes up
 	spool    *spool.Spool
+	journal  *journal.Journal
 	session  atomic.Pointer[session] // of the open spool; nil: there is none
 	degraded atomic.Pointer[string]  // why there is none
 }
@@ -86,11 +87,52 @@ func (l *line) open() error {
 
 	l.spool = s
 
+	if err := l.openJournal(); err != nil {
+		l.close()
+		l.degrade(err)
+
+		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
+	}
+
 	return nil
+}
+
+// openJournal opens the journal of the open spool.
+func (l *line) openJournal() error {
+	boot, err := spool.BootID()
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it is
+	}
+
+	l.journal, err = journal.Open(journal.Options{
+		Path: l.spool.Path(job.OwnFolder, "journal.db"), Boot: boot, SetAside: l.spool.SetAsideOwn, Log: l.log,
+	})
+
+	return err //nolint:wrapcheck // it names the file
+}
+
+// past says what the journal knows of the run before.
+func (l *line) past() (process.Past, error) {
+	now, err := spool.BootID()
+	if err != nil {
+		return process.Past{}, err //nolint:wrapcheck // it says what it is
+	}
+
+	last, clean := l.journal.Boot()
+
+	return process.Past{Fresh: l.journal.Fresh(), Cut: !l.journal.Fresh() && !clean && last != now}, nil
 }
 
 // close gives the spool back.
 func (l *line) close() {
+	if l.journal != nil {
+		if err := l.journal.Close(); err != nil {
+			l.log.Warn().Err(err).Msg("journal not closed")
+		}
+
+		l.journal = nil
+	}
+
 	if l.spool == nil {
 		return
 	}
@@ -160,7 +202,12 @@ func (l *line) work() error {
 	work, done := l.app.stages.Work(l.cfg.Drain)
 	defer done()
 
-	if err := s.pool.Recover(intake); err != nil {
+	past, err := l.past()
+	if err != nil {
+		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
+	}
+
+	if err := s.pool.Recover(intake, past); err != nil {
 		if intake.Err() != nil {
 			return nil // stopped during the start: the next one goes on
 		}
@@ -190,11 +237,15 @@ func (l *line) work() error {
 		}
 	})
 
-	err := s.pool.Run(intake, work)
+	err = s.pool.Run(intake, work)
 
 	stop()
 	watching.Wait()
 	l.report(s.pool.Counts())
+
+	if err == nil {
+		err = l.journal.MarkClean()
+	}
 
 	return errors.Join(err, lost)
 }
@@ -265,7 +316,7 @@ func (l *line) deps(s *session) (process.Deps, error) {
 	return process.Deps{
 		Folders: l.spool, Lister: l.spool, Intake: l.spool,
 		Locks: l.spool, Results: l.spool, Papers: l.spool,
-		Journal: journal.NewMemory(), Handler: handle, Notify: notify,
+		Journal: l.journal, Index: index{l.journal}, Handler: handle, Notify: notify,
 		Ready: s.watcher.Ready(), Look: s.watcher.Look,
 		Kill:      l.app.stages.Killed(),
 		LoopPulse: s.pulse(dog, l.cfg.Name+" pool"), FinishPulse: s.pulse(dog, l.cfg.Name+" finisher"),

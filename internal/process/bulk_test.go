@@ -25,7 +25,7 @@ func TestTenThousandFilesOnceEach(t *testing.T) {
 			runs = map[string]int{}
 		)
 
-		r.cfg.Workers = 8
+		r.cfg.Workers, r.disk.quick = 8, true
 		r.handles(func(_ context.Context, task handler.Task) job.Exit {
 			mu.Lock()
 			defer mu.Unlock()
@@ -89,6 +89,7 @@ func TestAnyHistory(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := &story{rig: newRig(t, dir), seen: map[string]*history{}, codes: codes}
 			s.cfg.Workers, s.cfg.Attempts, s.limit = workers, 3, time.Second
+			s.disk.quick = true
 			s.tell(names, refuse, stops)
 		})
 	})
@@ -181,7 +182,7 @@ func (s *story) tell(names []string, refuse string, stops int) {
 			s.disk.breaks(nil)
 			s.pass(time.Minute)
 			s.stops()
-			s.rig.again()
+			s.restart()
 			s.start()
 		}
 	}

@@ -51,7 +51,7 @@ func TestWorkDoneInterrupts(t *testing.T) {
 		r.want("deferred/a")
 		r.said(1, "job interrupted")
 
-		r.again()
+		r.restart()
 		r.handles(exits(0))
 		r.start()
 		r.want("done/a")
@@ -65,8 +65,8 @@ func TestWorkDoneInterrupts(t *testing.T) {
 	})
 }
 
-// again makes ready for a second start, as by another daemon.
-func (r *rig) again() {
+// restart makes ready for a second start, as by another daemon.
+func (r *rig) restart() {
 	r.Helper()
 
 	if err := r.disk.Close(); err != nil {
@@ -74,7 +74,7 @@ func (r *rig) again() {
 	}
 
 	next := newRig(r.T, r.disk.Dir())
-	next.disk.book, next.book = r.book, r.book
+	next.disk.book, next.disk.quick = r.book, r.disk.quick
 	r.disk, r.stages, r.ended = next.disk, next.stages, next.ended
 	r.ready, r.wishes = next.ready, next.wishes
 }

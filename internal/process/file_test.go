@@ -283,7 +283,7 @@ func TestMarkersAreDropped(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.cfg.Marker = ".done"
 		r.drop(job.InboxFolder, "a.done", "")
-		_ = <-r.wishes // markers are never offered
+		<-r.wishes // markers are never offered
 		r.inbox("a")
 		r.start()
 		r.order("claim a", "job claimed", "run a")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,7 +152,12 @@ func oldHandler(t *testing.T, dir, name, script string) <-chan struct{} {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 
 	if err := os.WriteFile(s.Path(job.ProcessingFolder, name), []byte(name), 0o600); err != nil {
 		t.Fatal(err)
@@ -171,7 +177,7 @@ func oldHandler(t *testing.T, dir, name, script string) <-chan struct{} {
 
 	child := exec.Command("/bin/sh", "-c", script)
 	child.Dir, child.Stdout, child.ExtraFiles = dir, in, []*os.File{nil, lock}
-	child.SysProcAttr = ownGroup()
+	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 
 	if err := child.Start(); err != nil {
 		t.Skipf("no shell: %v", err)

@@ -200,7 +200,11 @@ func (r *rig) watch(ctx context.Context) {
 }
 
 func (r *rig) sweep(ctx context.Context) {
-	for name := range r.disk.Spool.Names(job.InboxFolder) {
+	for name, err := range r.disk.Spool.Names(job.InboxFolder) {
+		if err != nil {
+			return
+		}
+
 		r.offer(ctx, name)
 	}
 }

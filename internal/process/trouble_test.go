@@ -350,7 +350,10 @@ func TestExplain(t *testing.T) {
 		expect("c", "ready: "+job.ReasonNotWatching)
 		r.stages.Signal()
 		synctest.Wait()
-		<-r.ended
+
+		if err := <-r.ended; err != nil {
+			r.Errorf("Run: %v", err)
+		}
 
 		if _, ok := r.pool.Explain(r.Context(), "a"); ok {
 			r.Error("a pool that has ended explains")

@@ -26,3 +26,10 @@ func NameInLock(text []byte) (name string, pid int) {
 
 // LockText returns what a lock file says before its process is known.
 func LockText(id job.ID, name string) []byte { return newNote(id, name).text() }
+
+// HoldInbox looks the inbox up and returns what uses it later.
+func (s *Spool) HoldInbox() func() error {
+	d := s.inbox.Load()
+
+	return func() error { return d.use(func(int) error { return nil }) }
+}

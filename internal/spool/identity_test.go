@@ -2,6 +2,7 @@ package spool_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -197,4 +198,23 @@ func TestReopenInboxWhileOthersWork(t *testing.T) {
 	}
 
 	<-done
+}
+
+// An operation that has looked the inbox up just before goes on with the new one.
+func TestReopenInboxDisturbsNobody(t *testing.T) {
+	t.Parallel()
+
+	s := open(t)
+	use := s.HoldInbox()
+
+	for range 3 {
+		check(t, s.ReopenInbox())
+		check(t, use())
+	}
+
+	check(t, s.Close())
+
+	if err := use(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("after the end: %v, want that it is closed", err)
+	}
 }

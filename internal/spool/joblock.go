@@ -59,7 +59,7 @@ func (s *Spool) NoteProcess(lock *os.File, pid int) error {
 		return lockFailed("note the process in", id, err)
 	}
 
-	if note.Boot, err = bootID(); err != nil {
+	if note.Boot, err = BootID(); err != nil {
 		return lockFailed("note the process in", id, err)
 	}
 

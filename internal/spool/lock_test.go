@@ -82,6 +82,10 @@ func TestKilledHolderLeavesTheSpoolFree(t *testing.T) {
 	check(t, cmd.Process.Kill())
 	_ = cmd.Wait() // killed
 
+	if pid := spool.PIDOf(dir); pid != 0 {
+		t.Errorf("process %d has it, says the pid file, but it is dead", pid)
+	}
+
 	openAt(t, dir)
 }
 

@@ -75,7 +75,7 @@ func (n lockNote) alive() bool {
 		return false
 	}
 
-	boot, err := bootID()
+	boot, err := BootID()
 	if err != nil || boot != n.Boot {
 		return false
 	}
@@ -174,8 +174,8 @@ func startOf(pid int) (uint64, error) {
 	return began, nil
 }
 
-// bootID returns what tells this boot from all others.
-func bootID() (string, error) {
+// BootID returns what tells this boot of the machine from all others.
+func BootID() (string, error) {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("boot id: %w", err)

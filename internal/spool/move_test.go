@@ -159,7 +159,13 @@ func TestNamesFitFileSystemsWithShortOnes(t *testing.T) {
 	s.AllowNames(143) // as eCryptfs
 
 	rapid.Check(t, func(r *rapid.T) {
-		name := rapid.StringN(1, 255, 255).Filter(func(n string) bool { return n != "" }).Draw(r, "name")
+		long := func(label string) string {
+			return strings.Repeat(rapid.SampledFrom([]string{"", "x", "é", "語", ".", "a.b"}).Draw(r, label),
+				rapid.IntRange(0, 80).Draw(r, label+" times"))
+		}
+		name := "n" + long("stem") + long("middle")
+		name += "." + long("extension")
+		name = strings.ToValidUTF8(name[:min(len(name), job.MaxName)], "")
 		id := job.NewID()
 		got := s.WithID(name, id)
 

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -74,14 +76,21 @@ func TestEveryoneHearsOfAFailedSync(t *testing.T) {
 	const callers = 8
 
 	s := open(t)
-	failed := false // guarded by what the test is about
+	second := make(chan struct{}, callers) // a flush that is not the first sends
+
+	var failed atomic.Bool
 
 	s.OnFlush(func(int) error {
-		if failed {
+		if failed.Swap(true) {
+			second <- struct{}{}
+
 			return nil
 		}
 
-		failed = true
+		select { // give another one the time to come in
+		case <-second:
+		case <-time.After(100 * time.Millisecond):
+		}
 
 		return unix.EIO
 	})

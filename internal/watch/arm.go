@@ -124,7 +124,7 @@ func (l *loop) check() error {
 }
 
 // lose forgets all that is known of an inbox that is not ours any more, so that
-// nothing of it is handed over.
+// nothing of it is handed over and there is nothing to do but to check.
 func (l *loop) lose(err error) {
 	l.lost = "the inbox was replaced"
 	if !errors.Is(err, job.ErrInboxReplaced) {

@@ -158,7 +158,7 @@ func TestWrittenInPlaceLingers(t *testing.T) {
 
 	f, err := os.Create(r.in("a.csv"))
 	must(t, err)
-	r.explained("a.csv", job.ReasonOpen) // so that it was surely seen
+	r.until("busy file", func(c Counts) bool { return c.Reasons[job.ReasonOpen] == 1 })
 	_, err = f.WriteString("1")
 	must(t, err)
 	must(t, f.Close())

@@ -312,6 +312,25 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// What several events say of a file is taken together.
+func TestEventsAreTakenTogether(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly, patient)
+	h.begin(time.Now())
+	h.settle()
+	h.fill(1)
+
+	h.fake.set(func() { h.fake.events = make(chan fsnotify.Event, 2) })
+	h.fake.tell(fsnotify.Create, number(0))
+	h.fake.tell(fsnotify.Write, number(0))
+	h.turn()
+
+	if e := h.table.get(number(0)); e == nil || !e.written {
+		t.Error("that it was written came too late")
+	}
+}
+
 // A file that is written or gone while it is on offer is not given away.
 func TestOfferIsWithdrawn(t *testing.T) {
 	t.Parallel()
@@ -351,6 +370,10 @@ func TestIgnoredHintsCostNothing(t *testing.T) {
 	}
 
 	h.mention("claimed.csv", hint{gone: true})
+	marker(&h.opts)
+	h.rules.mode, h.rules.marker = h.opts.Ready, h.opts.Marker
+	h.mention("claimed.csv.done", hint{gone: true})
+	h.mention("claimed.tmp.done", hint{arrived: true})
 
 	if h.hints.len() != 0 {
 		t.Errorf("%d hints are kept", h.hints.len())

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -68,6 +69,40 @@ func TestExplain(t *testing.T) {
 
 	if got := r.Explain(t.Context(), "ready.csv"); got.Text != job.ReasonNotWatching {
 		t.Errorf("after the end it explains: %+v", got)
+	}
+}
+
+// It has waited: what is in the buffer is ready.
+func TestExplainOfAFileThatHasSettled(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly, patient)
+	h.write(h.in("empty.csv"), "")
+
+	if got := h.explain("empty.csv"); got.Text != job.ReasonSettling {
+		t.Errorf("it explains: %+v", got)
+	}
+
+	h.buffer.add(job.File{Name: "empty.csv"})
+
+	if got := h.explain("empty.csv"); got.Text != job.ReasonReady {
+		t.Errorf("it explains: %+v", got)
+	}
+}
+
+// Of those that are ignored nobody waits for the oldest.
+func TestOldestIsOneThatWaits(t *testing.T) {
+	t.Parallel()
+
+	var c tally
+
+	c.add(notRegular, "dir", time.Unix(1, 0))
+	c.add(ready, "young.csv", time.Unix(3, 0))
+	c.add(unreadable, "old.csv", time.Unix(2, 0))
+	c.add(open, "unknown.csv", time.Time{})
+
+	if c.oldest != time.Unix(2, 0) {
+		t.Errorf("the oldest is of %v", c.oldest)
 	}
 }
 

@@ -122,10 +122,6 @@ func (l *loop) work() error {
 		}
 	}
 
-	if l.lost != "" {
-		return nil
-	}
-
 	l.lookDue()
 	l.lookHints()
 	l.again()
@@ -174,21 +170,19 @@ func (l *loop) wait(ctx context.Context) {
 
 // busy says whether there is work that waits for nothing.
 func (l *loop) busy() bool {
-	return l.lost == "" && (l.hints.len() > 0 || l.sweepRuns() || l.census != nil)
+	return l.hints.len() > 0 || l.sweepRuns() || l.census != nil
 }
 
 // pause is how long nothing needs to be done unless something happens.
 func (l *loop) pause(now time.Time) time.Duration {
 	next := l.plan.check
 
-	if l.lost == "" {
-		if l.sweep == nil {
-			next = earlier(next, l.plan.sweep)
-		}
+	if l.sweep == nil && l.lost == "" {
+		next = earlier(next, l.plan.sweep)
+	}
 
-		if e := l.table.first(); e != nil {
-			next = earlier(next, e.due)
-		}
+	if e := l.table.first(); e != nil {
+		next = earlier(next, e.due)
 	}
 
 	if l.opts.BeatEvery > 0 {

@@ -51,15 +51,35 @@ func begin(t *testing.T, c Config) *attempt {
 
 	go func() { a.ended <- h.Run(ctx, a.task) }()
 
+	a.word = a.next(t)
+
+	return a
+}
+
+// next returns the next checkpoint reported.
+func (a *attempt) next(t *testing.T) string {
+	t.Helper()
+
 	select {
-	case a.word = <-a.words:
+	case word := <-a.words:
+		return word
+	default:
+	}
+
+	select {
+	case word := <-a.words:
+		return word
 	case exit := <-a.ended:
-		t.Fatalf("ended without a report: %+v %s", exit, exit.Tail)
+		a.ended <- exit
+
+		if len(a.words) == 0 {
+			t.Fatalf("ended without a report: %+v %s", exit, exit.Tail)
+		}
 	case <-time.After(longWait):
 		t.Fatal("no report")
 	}
 
-	return a
+	return <-a.words
 }
 
 func (a *attempt) end(t *testing.T) job.Exit {
@@ -223,7 +243,7 @@ func TestKillDuringGrace(t *testing.T) {
 
 	a := begin(t, c)
 	a.cancel(handler.ErrTimeout)
-	<-a.words
+	a.next(t)
 	close(a.kill)
 
 	if exit := a.end(t); exit.Signal != "SIGKILL" {
