@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -109,11 +110,26 @@ func (d *disk) enter(format string, args ...any) error {
 }
 
 func (d *disk) Claim(f job.File) (job.File, error) {
-	if err := d.enter("claim %s", f.Name); err != nil {
+	err := d.enter("claim %s", f.Name)
+	if errors.Is(err, job.ErrOther) { // the real one does so when it loses a race
+		return d.reclaim(f)
+	}
+
+	if err != nil {
 		return job.File{}, err
 	}
 
 	return d.Spool.Claim(f)
+}
+
+// reclaim claims a file as if it were another one.
+func (d *disk) reclaim(f job.File) (job.File, error) {
+	got, err := d.Spool.Claim(f)
+	if err == nil {
+		err = job.ErrOther
+	}
+
+	return got, err
 }
 
 func (d *disk) Probe(folder job.Folder, name string) (job.File, error) {

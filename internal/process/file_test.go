@@ -395,3 +395,30 @@ func TestFileChangedWhileItWaitedForASlot(t *testing.T) {
 		r.stops()
 	})
 }
+
+func TestDroppingGoesAsSoonAsNothingRuns(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.handles(func(_ context.Context, task handler.Task) job.Exit {
+			if err := os.WriteFile(task.Path+".out", nil, 0o600); err != nil {
+				r.Error(err)
+			}
+
+			return job.Exit{}
+		})
+		r.inbox("a")
+		r.start()
+		r.want("done/a", "failed/a.out")
+		r.stops()
+	})
+}
+
+func TestAnotherFileThatSlippedInIsFlushed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.disk.breaks(failing("claim a", job.ErrOther))
+		r.inbox("a")
+		r.start()
+		r.want("done/a")
+		r.order("flush inbox/a", "claim a", "flush processing/a", "run a")
+		r.stops()
+	})
+}

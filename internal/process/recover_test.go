@@ -144,7 +144,9 @@ func TestFileThatGoesAwayDuringRecovery(t *testing.T) {
 }
 
 // oldHandler starts a process that holds the lock of a job on the file name, as
-// a handler of a daemon that has died. It is closed when the process has ended.
+// a handler of a daemon that has died. The channel is closed when the process has
+// ended. Tests that do so must not run beside others: a process that is about to
+// begin has copies of all locks, for a time that does not pass in a bubble.
 func oldHandler(t *testing.T, dir, name, script string) <-chan struct{} {
 	t.Helper()
 
@@ -175,7 +177,7 @@ func oldHandler(t *testing.T, dir, name, script string) <-chan struct{} {
 	}
 	defer out.Close()
 
-	child := exec.Command("/bin/sh", "-c", script)
+	child := exec.Command("/bin/sh", "-c", "mkfifo fifo; exec 3<>fifo; "+script)
 	child.Dir, child.Stdout, child.ExtraFiles = dir, in, []*os.File{nil, lock}
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 
@@ -210,10 +212,8 @@ func oldHandler(t *testing.T, dir, name, script string) <-chan struct{} {
 }
 
 func TestOldHandlerIsAskedToEnd(t *testing.T) {
-	t.Parallel()
-
 	dir := t.TempDir()
-	ended := oldHandler(t, dir, "old", `trap 'echo asked > asked; exit 0' TERM; echo; while :; do sleep 0.01; done`)
+	ended := oldHandler(t, dir, "old", `trap 'echo asked > asked; exit 0' TERM; echo; while :; do read x <&3; done`)
 
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, dir)
@@ -235,10 +235,8 @@ func TestOldHandlerIsAskedToEnd(t *testing.T) {
 }
 
 func TestOldHandlerIsKilledAndItsFileHeld(t *testing.T) {
-	t.Parallel()
-
 	dir := t.TempDir()
-	ended := oldHandler(t, dir, "old", `trap '' TERM; echo > processing/scratch; echo; while :; do sleep 0.01; done`)
+	ended := oldHandler(t, dir, "old", `trap '' TERM; echo > processing/scratch; echo; while :; do read x <&3; done`)
 
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, dir)
@@ -287,10 +285,8 @@ func TestOldHandlerIsKilledAndItsFileHeld(t *testing.T) {
 }
 
 func TestOldHandlerThatTidiesUp(t *testing.T) {
-	t.Parallel()
-
 	dir := t.TempDir()
-	ended := oldHandler(t, dir, "old", `trap 'rm processing/old; exit 0' TERM; echo; while :; do sleep 0.01; done`)
+	ended := oldHandler(t, dir, "old", `trap 'rm processing/old; exit 0' TERM; echo; while :; do read x <&3; done`)
 
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, dir)
@@ -299,6 +295,35 @@ func TestOldHandlerThatTidiesUp(t *testing.T) {
 		r.pass(30 * time.Second)
 		r.want()
 		r.runs("old", 0)
+		r.stops()
+	})
+}
+
+func TestOldHandlerOfADeferredJob(t *testing.T) {
+	dir := t.TempDir()
+	ended := oldHandler(t, dir, "old", `trap '' TERM; echo; while :; do read x <&3; done`)
+
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, dir)
+		r.drop(job.DeferredFolder, "old", "first")
+
+		if err := os.Remove(r.disk.Path(job.ProcessingFolder, "old")); err != nil {
+			r.Fatal(err)
+		}
+
+		r.inbox("old")
+		r.start()
+		r.pass(9500 * time.Millisecond)
+		r.want("inbox/old", "deferred/old")
+		r.pass(time.Second)
+		<-ended
+		r.pass(20 * time.Second)
+		r.runs("old", 2)
+
+		if r.text(job.DoneFolder, "old") != "first" {
+			r.Errorf("files %v", r.files())
+		}
+
 		r.stops()
 	})
 }

@@ -155,6 +155,10 @@ func TestDiskRefuses(t *testing.T) {
 					}
 				}
 
+				if got := len(r.book.with("run ")) - len(r.book.with("run ", "attempt 1")); got > 0 {
+					r.Errorf("%d attempts used", got)
+				}
+
 				if again := len(r.book.with("disk takes")); again == 0 || again > 3 {
 					r.Errorf("recovery is told %d times", again)
 				}
@@ -402,6 +406,46 @@ func TestIdle(t *testing.T) {
 			r.Errorf("counts %+v", c)
 		}
 
+		r.stops()
+	})
+}
+
+func TestClaimsGoOnBesideTheTryThatWorked(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.Workers = 3
+		r.handles(sleeps(time.Hour, job.Exit{}, job.Exit{Code: -1, Signal: "SIGTERM"}))
+		r.disk.breaks(failing("claim", job.ErrDisk))
+		r.inbox("a", "b", "c")
+		r.start()
+		r.disk.breaks(nil)
+		r.pass(time.Minute)
+		r.want("processing/a", "processing/b", "processing/c")
+		r.said(1, "disk takes claims again")
+		r.stops()
+	})
+}
+
+func TestJobIsNotPickedWhileItsOutcomeIsWritten(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.Workers = 2
+		r.handles(exits(1, 0))
+		release := r.disk.hold("move processing/a")
+		r.inbox("a")
+		r.start()
+		before := r.beats.count()
+		r.pass(time.Minute) // it is long due, as far as the journal knows
+
+		if got := r.beats.count() - before; got > 100 {
+			r.Errorf("the loop has come round %d times", got)
+		}
+
+		r.inbox("b") // others go on
+		synctest.Wait()
+		r.runs("b", 1)
+		release()
+		synctest.Wait()
+		r.want("done/a", "done/b")
+		r.runs("a", 2)
 		r.stops()
 	})
 }
