@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,13 +70,14 @@ func TestWorkDoneInterrupts(t *testing.T) {
 func (r *rig) restart() {
 	r.Helper()
 
-	if err := r.disk.Close(); err != nil {
+	if err := errors.Join(r.ledger.Close(), r.disk.Close()); err != nil {
 		r.Fatal(err)
 	}
 
 	next := newRig(r.T, r.disk.Dir())
 	next.disk.book, next.disk.quick = r.book, r.disk.quick
 	r.disk, r.stages, r.ended = next.disk, next.stages, next.ended
+	r.ledger = next.ledger
 	r.ready, r.wishes = next.ready, next.wishes
 }
 
