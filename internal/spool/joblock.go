@@ -80,7 +80,8 @@ func (s *Spool) UnlockJob(id job.ID, lock *os.File) error {
 }
 
 // HandlerGone says whether nothing of an attempt on the job lives any more; its
-// lock file is then removed.
+// lock file is then removed. It does not wait, and so may say no a moment too
+// long while a process is being started.
 func (s *Spool) HandlerGone(id job.ID) bool {
 	note, err := s.readLock(id)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -115,7 +116,7 @@ func (s *Spool) OldHandlers() ([]job.OldHandler, error) {
 
 		alive := note.alive()
 		if !alive {
-			err = s.dropLock(id, lockNow)
+			err = s.dropLock(id, lockSoon)
 		}
 
 		switch {

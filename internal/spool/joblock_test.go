@@ -3,11 +3,14 @@ package spool_test
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"importerd/internal/job"
@@ -45,6 +48,22 @@ func inherit(t *testing.T, lock *os.File, script string) heir {
 	}}
 }
 
+// gone waits until nothing of the attempt lives: what another test is just
+// starting has our descriptors for a moment.
+func gone(s *spool.Spool, id job.ID) bool {
+	deadline := time.Now().Add(10 * time.Second)
+
+	for time.Now().Before(deadline) {
+		if s.HandlerGone(id) {
+			return true
+		}
+
+		runtime.Gosched()
+	}
+
+	return false
+}
+
 func TestLockIsFreeWhenNobodyHasIt(t *testing.T) {
 	t.Parallel()
 
@@ -75,7 +94,7 @@ func TestLockIsFreeWhenNobodyHasIt(t *testing.T) {
 	h.end()
 
 	for range 2 { // also when its file is gone already
-		if !s.HandlerGone(id) {
+		if !gone(s, id) {
 			t.Error("the handler lives, but it is gone")
 		}
 	}
@@ -156,7 +175,7 @@ func TestOldHandlersAreFoundAfterACrash(t *testing.T) {
 	inherits.end()
 
 	for _, id := range ids {
-		if !s.HandlerGone(id) {
+		if !gone(s, id) {
 			t.Errorf("the handler of %s lives", id)
 		}
 	}
@@ -182,10 +201,17 @@ func TestAnotherProcessOfThatNumberIsNotAlive(t *testing.T) {
 	check(t, s.NoteProcess(lock, h.cmd.Process.Pid))
 
 	path := lock.Name()
-	check(t, lock.Close())
 
 	text, err := os.ReadFile(path)
 	check(t, err)
+
+	// Nobody may ever signal the first process, whatever is written.
+	check(t, s.NoteProcess(lock, 1))
+	check(t, lock.Close())
+
+	if old, err := s.OldHandlers(); err != nil || len(old) != 1 || old[0].Alive {
+		t.Errorf("with the first process: %+v, %v", old, err)
+	}
 
 	for _, key := range []string{"start", "boot", "pid"} {
 		var note map[string]any
@@ -222,18 +248,28 @@ func TestEndedProcessIsNotAlive(t *testing.T) {
 	check(t, err)
 	check(t, cmd.Start())
 	check(t, s.NoteProcess(lock, cmd.Process.Pid))
+	check(t, lock.Close())
+
+	if s.HandlerGone(id) {
+		t.Error("a process that lives is gone")
+	}
+
 	check(t, in.Close())
+
+	if !gone(s, id) {
+		t.Error("a process that has ended and was not waited for is alive")
+	}
+
 	check(t, cmd.Wait())
 
-	if err := s.NoteProcess(lock, cmd.Process.Pid); err == nil {
-		t.Error("a process that is gone was noted")
+	lock, err = s.LockJob(id, "a.csv")
+	check(t, err)
+
+	if err := s.NoteProcess(lock, cmd.Process.Pid); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("note of a process that is gone: %v", err)
 	}
 
 	check(t, lock.Close())
-
-	if !s.HandlerGone(id) {
-		t.Error("a process that has ended is alive")
-	}
 }
 
 // Another goroutine's child has our descriptors for a moment after its fork.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"importerd/internal/job"
@@ -66,6 +68,30 @@ func TestReadersSeeNoPartOfANote(t *testing.T) {
 			t.Fatalf("%d bytes, %v", len(text), err)
 		}
 	}
+}
+
+func TestNotesOfManyWriters(t *testing.T) {
+	t.Parallel()
+
+	const writers, rounds = 4, 50
+
+	s := open(t)
+
+	var all sync.WaitGroup
+	for i := range writers {
+		all.Go(func() {
+			name := strconv.Itoa(i)
+			for range rounds {
+				if err := s.WriteNote(name, []byte(name)); err != nil {
+					t.Error(err)
+				}
+
+				holds(t, s.Path(job.ErrorsFolder, name+".txt"), name)
+			}
+		})
+	}
+
+	all.Wait()
 }
 
 func TestLongNamesHaveNotesOfTheirOwn(t *testing.T) {

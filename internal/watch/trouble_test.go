@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
@@ -131,6 +132,24 @@ func TestReplacedInboxGivesNothing(t *testing.T) {
 
 	must(t, os.Rename(r.side("away"), r.path))
 	r.want("a.csv")
+}
+
+// Its directory is still held open, and must not be swept.
+func TestReplacedInboxIsNotSwept(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly)
+	h.fill(3)
+	h.rig.inbox.set(func() { h.rig.inbox.checked, h.rig.inbox.reopened = job.ErrInboxReplaced, errors.New("no") })
+	h.begin(time.Now())
+	must(t, h.check())
+
+	h.plan.sweep = time.Now()
+	h.settle()
+
+	if h.sweep != nil || h.buffer.len() > 0 || h.busy() {
+		t.Errorf("%d files are ready: %+v", h.buffer.len(), h.Counts())
+	}
 }
 
 func TestInboxRemovedAndBack(t *testing.T) {
@@ -262,6 +281,21 @@ func TestVanishedWatchIsArmedAnew(t *testing.T) {
 
 	if fake.closed.Load() != 1 {
 		t.Error("the first one was not closed")
+	}
+}
+
+// What happened while there was no watch told nobody.
+func TestSweepFollowsTheSecondWatch(t *testing.T) {
+	t.Parallel()
+
+	h := newHand(t, eventsOnly)
+	h.begin(time.Now())
+	h.settle()
+	h.fake.set(func() { h.fake.deaf = true })
+	must(t, h.check())
+
+	if !h.wanted {
+		t.Error("no sweep is wanted")
 	}
 }
 

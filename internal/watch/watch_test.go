@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience of the tests: how long something may take that must happen.
-const deadline = 30 * time.Second
+const deadline = 60 * time.Second
 
 // rig is a watch that runs on a real inbox.
 type rig struct {

@@ -176,12 +176,24 @@ func TestProgramIsLookedUpAtEachRun(t *testing.T) {
 func TestRelativeDirectoriesInPath(t *testing.T) {
 	t.Parallel()
 
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	c := config(t, "tool")
-	c.Env = map[string]string{"PATH": ".::bin:"}
 	writeProgram(t, filepath.Join(c.Dir, "tool"), "#!/bin/sh\n", 0o755)
 
-	if exit := run1(t, c); !errors.Is(exit.Err, syscall.ENOENT) {
-		t.Errorf("a program was found by where we happen to be: %+v", exit)
+	rel, err := filepath.Rel(wd, c.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	c.Env = map[string]string{"PATH": ".::" + rel + ":"}
+
+	h := newHandler(t, c)
+	if path, err := h.base.find(); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("%q was found by where we happen to be (%v)", path, err)
 	}
 }
 
