@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -30,15 +31,16 @@ type Options struct {
 type Journal struct {
 	*Reader
 
-	path   string
-	boot   string
-	log    zerolog.Logger
-	fresh  bool
-	last   string // boot id of the last run that completed its recovery
-	clean  bool   // that run ended as told
-	writer *writer
-	known  *known
-	groups sync.WaitGroup // whoever writes
+	path    string
+	boot    string
+	log     zerolog.Logger
+	fresh   bool
+	last    string // boot id of the last run that completed its recovery
+	clean   bool   // that run ended as told
+	writer  *writer
+	dueRows *sql.Stmt // reads
+	known   *known
+	groups  sync.WaitGroup // whoever writes
 
 	mu      sync.Mutex
 	queue   []*request // guarded by mu; what waits to be written
