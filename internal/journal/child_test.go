@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,9 +17,14 @@ import (
 	"importerd/internal/journal"
 )
 
-// childVariable makes the test binary a process that uses the journal in the
-// directory that it names.
-const childVariable = "IMPORTERD_TEST_JOURNAL"
+const (
+	// childVariable makes the test binary a process that uses the journal in
+	// the directory that it names.
+	childVariable = "IMPORTERD_TEST_JOURNAL"
+
+	// turnsVariable makes it note and commit in turns, some times.
+	turnsVariable = "IMPORTERD_TEST_TURNS"
+)
 
 // childMain is the child: several callers record jobs and tell each one that
 // was recorded on standard output, until the process is killed or a call fails.
@@ -31,22 +37,40 @@ func childMain() bool {
 
 	j, err := journal.Open(options(dir))
 	if err == nil {
-		fmt.Println("open")
+		tell("open")
 
-		var callers sync.WaitGroup
-
-		for i := range 6 {
-			callers.Go(func() { recordOn(j, i%3 == 0) })
+		if os.Getenv(turnsVariable) != "" {
+			takeTurns(j)
+		} else {
+			work(j)
 		}
-
-		callers.Wait()
 
 		err = j.Close()
 	}
 
-	fmt.Println("closed", err)
+	tell("closed", err)
 
 	return true
+}
+
+// tell writes a line at once.
+func tell(words ...any) { _, _ = fmt.Fprintln(os.Stdout, words...) }
+
+func takeTurns(j *journal.Journal) {
+	for range 20 {
+		tell("noted", j.Note(plain("a"), plain("b")))
+		tell("committed", j.Commit(plain("c")))
+	}
+}
+
+func work(j *journal.Journal) {
+	var callers sync.WaitGroup
+
+	for i := range 6 {
+		callers.Go(func() { recordOn(j, i%3 == 0) })
+	}
+
+	callers.Wait()
 }
 
 // recordOn takes jobs through their lives until a call fails. A line says what
@@ -57,7 +81,7 @@ func recordOn(j *journal.Journal, durable bool) {
 
 		err := j.Note(rec)
 		if err == nil {
-			fmt.Println("kept", rec.ID, rec.State)
+			tell("kept", rec.ID, rec.State)
 
 			record := j.Note
 			if durable {
@@ -66,7 +90,7 @@ func recordOn(j *journal.Journal, durable bool) {
 
 			rec = ended(rec, job.Done)
 			if err = record(rec); err == nil {
-				fmt.Println("kept", rec.ID, rec.State)
+				tell("kept", rec.ID, rec.State)
 			}
 		}
 
@@ -74,7 +98,7 @@ func recordOn(j *journal.Journal, durable bool) {
 			again := j.Commit(plain("b"))
 			_, _, dueErr := j.Due(time.Now(), 1)
 			_, getErr := j.Get(rec.ID)
-			fmt.Println("error",
+			tell("error",
 				errors.Is(err, job.ErrUntrusted), errors.Is(again, job.ErrUntrusted),
 				errors.Is(dueErr, job.ErrUntrusted), errors.Is(getErr, job.ErrUntrusted), err)
 
@@ -171,13 +195,27 @@ func TestFailedFlushIsTheEnd(t *testing.T) {
 		t.Skip("strace is missing")
 	}
 
-	for _, when := range []int{12, 40} {
-		t.Run(fmt.Sprint(when), func(t *testing.T) {
+	for name, args := range map[string][]string{
+		"soon":        {"-e", "inject=fsync,fdatasync:error=EIO:when=12+"},
+		"later":       {"-e", "inject=fsync,fdatasync:error=EIO:when=40+"},
+		"of the -wal": {"-e", "inject=fsync,fdatasync:error=EIO:when=30+", "-P", "journal.db-wal"},
+		"at a fold":   {"-e", "inject=fsync,fdatasync:error=EIO:when=3+", "-P", "journal.db"},
+		"once":        {"-e", "inject=fsync,fdatasync:error=EIO:when=30"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
 			dir := t.TempDir()
-			lines := child(t.Context(), t, dir, 1_000_000, "strace", "-f", "-qq", "-o", dir+"/trace",
-				"-e", "trace=fsync,fdatasync", "-e", fmt.Sprintf("inject=fsync,fdatasync:error=EIO:when=%d+", when))
+			for i := range args {
+				if strings.HasPrefix(args[i], "journal.db") {
+					args[i] = filepath.Join(dir, args[i])
+				}
+			}
+
+			wrapper := append([]string{
+				"strace", "-f", "-qq", "-o", filepath.Join(dir, "trace"), "-e", "trace=fsync,fdatasync",
+			}, args...)
+			lines := child(t.Context(), t, dir, 1_000_000, wrapper...)
 
 			failures := 0
 
@@ -195,6 +233,46 @@ func TestFailedFlushIsTheEnd(t *testing.T) {
 				t.Errorf("%d of 6 callers were told: %q", failures, lines[max(0, len(lines)-10):])
 			}
 		})
+	}
+}
+
+// TestCommitFlushesAndNoteDoesNot looks at what the kernel is asked for.
+func TestCommitFlushesAndNoteDoesNot(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("strace is missing")
+	}
+
+	t.Setenv(turnsVariable, "1")
+
+	dir := t.TempDir()
+	trace := filepath.Join(dir, "trace")
+	child(t.Context(), t, dir, 1_000_000, "strace", "-f", "-qq", "-y", "-o", trace, "-e", "trace=write,fsync,fdatasync")
+
+	content, err := os.ReadFile(trace)
+	must(t, err)
+
+	_, turns, _ := strings.Cut(string(content), `"open`)
+	flushed, seen := 0, 0
+
+	for line := range strings.Lines(turns) {
+		switch {
+		case strings.Contains(line, "sync(") && strings.Contains(line, "journal.db-wal>"):
+			flushed++
+		case strings.Contains(line, `"noted <nil>`):
+			if flushed != 0 {
+				t.Errorf("a note was flushed %d times", flushed)
+			}
+		case strings.Contains(line, `"committed <nil>`):
+			if seen++; flushed != 1 {
+				t.Errorf("a commit was flushed %d times", flushed)
+			}
+
+			flushed = 0
+		}
+	}
+
+	if seen != 20 {
+		t.Errorf("%d commits seen in %s", seen, content)
 	}
 }
 

@@ -82,10 +82,9 @@ func TestFullDisk(t *testing.T) {
 
 				told = append(told, commitUntilFull(t, j)...)
 				rec := plain(fmt.Sprint("refused", i))
-				err := j.Commit(rec)
 
 				for range 3 { // again and again the same
-					if err = j.Commit(rec); !errors.Is(err, job.ErrDisk) {
+					if err := j.Commit(rec); !errors.Is(err, job.ErrDisk) {
 						t.Fatalf("got %v, want job.ErrDisk", err)
 					}
 				}

@@ -146,7 +146,7 @@ func raw(t testing.TB, dir string) *sql.DB {
 	db, err := sql.Open("sqlite", filepath.Join(dir, "journal.db"))
 	must(t, err)
 	db.SetMaxOpenConns(1)
-	t.Cleanup(func() { db.Close() })
+	t.Cleanup(func() { must(t, db.Close()) })
 
 	return db
 }

@@ -67,7 +67,7 @@ func (j *Journal) Boot() (string, bool) { return j.last, j.clean }
 func (j *Journal) Note(recs ...job.Record) error { return j.record(false, recs) }
 
 // Commit is Note, and the records are on the disk when it returns, as are all
-// that were noted before.
+// that were noted before. Without any record it does nothing.
 func (j *Journal) Commit(recs ...job.Record) error { return j.record(true, recs) }
 
 func (j *Journal) record(durable bool, recs []job.Record) error {
@@ -77,7 +77,7 @@ func (j *Journal) record(durable bool, recs []job.Record) error {
 		}
 	}
 
-	if len(recs) == 0 && !durable {
+	if len(recs) == 0 { // SQLite does not flush where nothing has changed
 		return j.trouble()
 	}
 

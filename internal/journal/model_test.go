@@ -32,7 +32,7 @@ func TestJournalIsLikeAMap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 
 		m := &model{t: t, dir: dir, jobs: map[job.ID]job.Record{}}
 		m.open()
