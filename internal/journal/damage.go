@@ -52,7 +52,7 @@ func setAside(o *Options, cause error) error {
 		return err
 	}
 
-	for _, suffix := range []string{"-wal", ""} {
+	for _, suffix := range []string{"-wal", "-journal", ""} {
 		if !exists(o.Path + suffix) {
 			continue
 		}

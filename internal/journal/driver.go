@@ -39,7 +39,8 @@ func (forever) Value(any) any { return nil }
 // conn is one connection of the driver, without the pool of database/sql: that
 // takes a tenth of the time of a row.
 type conn struct {
-	raw driver.Conn
+	raw      driver.Conn
+	prepared []driver.Stmt
 }
 
 // dsn returns the name by which the driver opens the database at path.
@@ -129,12 +130,20 @@ func (c *conn) prepare(query string) (*stmt, error) {
 		return nil, withKind(err)
 	}
 
+	c.prepared = append(c.prepared, s)
+
 	return &stmt{raw: s}, nil
 }
 
 // close closes the connection. The last one of all moves the -wal into the
-// database.
-func (c *conn) close() error { return withKind(c.raw.Close()) }
+// database, unless a statement is left open.
+func (c *conn) close() error {
+	for _, s := range c.prepared {
+		closeQuietly(s)
+	}
+
+	return withKind(c.raw.Close())
+}
 
 // stmt is a prepared statement.
 type stmt struct {

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -136,4 +137,43 @@ func show(rec job.Record) string {
 
 	return fmt.Sprintf("%q exit %v %q %q move %v %q", fmt.Sprintf("%+v", rec), hasExit, fmt.Sprintf("%+v", exit), why,
 		hasMove, fmt.Sprintf("%+v", move))
+}
+
+// raw opens the database beside the journal.
+func raw(t testing.TB, dir string) *sql.DB {
+	t.Helper()
+
+	db, err := sql.Open("sqlite", filepath.Join(dir, "journal.db"))
+	must(t, err)
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { must(t, db.Close()) })
+
+	return db
+}
+
+// until waits for a condition.
+func until(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+
+	deadline := time.After(time.Minute)
+
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for: %s", what)
+		}
+	}
+}
+
+func ids(list []journal.Entry) []job.ID {
+	got := make([]job.ID, 0, len(list))
+	for _, e := range list {
+		got = append(got, e.ID)
+	}
+
+	return got
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -30,15 +31,16 @@ type Options struct {
 type Journal struct {
 	*Reader
 
-	path   string
-	boot   string
-	log    zerolog.Logger
-	fresh  bool
-	last   string // boot id of the last run that completed its recovery
-	clean  bool   // that run ended as told
-	writer *writer
-	known  *known
-	groups sync.WaitGroup // whoever writes
+	path    string
+	boot    string
+	log     zerolog.Logger
+	fresh   bool
+	last    string // boot id of the last run that completed its recovery
+	clean   bool   // that run ended as told
+	writer  *writer
+	dueRows *sql.Stmt // reads
+	known   *known
+	groups  sync.WaitGroup // whoever writes
 
 	mu      sync.Mutex
 	queue   []*request // guarded by mu; what waits to be written
@@ -65,7 +67,7 @@ func (j *Journal) Boot() (string, bool) { return j.last, j.clean }
 func (j *Journal) Note(recs ...job.Record) error { return j.record(false, recs) }
 
 // Commit is Note, and the records are on the disk when it returns, as are all
-// that were noted before.
+// that were noted before. Without any record it does nothing.
 func (j *Journal) Commit(recs ...job.Record) error { return j.record(true, recs) }
 
 func (j *Journal) record(durable bool, recs []job.Record) error {
@@ -75,7 +77,7 @@ func (j *Journal) record(durable bool, recs []job.Record) error {
 		}
 	}
 
-	if len(recs) == 0 && !durable {
+	if len(recs) == 0 { // SQLite does not flush where nothing has changed
 		return j.trouble()
 	}
 

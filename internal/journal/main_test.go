@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"flag"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -10,6 +11,8 @@ func TestMain(m *testing.M) {
 	if done := childMain(); done {
 		return
 	}
+
+	_ = flag.Set("rapid.checks", "25") // each takes a quarter of a second; the command line may say otherwise
 
 	goleak.VerifyTestMain(m)
 }

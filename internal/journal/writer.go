@@ -2,9 +2,6 @@ package journal
 
 import (
 	"database/sql/driver"
-	"fmt"
-	"strconv"
-	"time"
 
 	"importerd/internal/job"
 )
@@ -26,7 +23,8 @@ type writer struct {
 	conn                    *conn
 	begin, commit, rollback *stmt
 	upserts                 map[int]*stmt // by the number of rows
-	lookup, remove, count   *stmt
+	lookup, remove          *stmt
+	count, meta             *stmt
 	values                  []driver.NamedValue // reused
 	durable                 bool                // how the connection is set
 	pages                   int                 // in the -wal since it was moved last, estimated from above
@@ -40,6 +38,7 @@ func newWriter(c *conn) (*writer, error) {
 		&w.lookup: "SELECT seq, state FROM job WHERE id = ?",
 		&w.remove: "DELETE FROM job WHERE id = ?",
 		&w.count:  "INSERT INTO tally VALUES (?1, ?2) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
+		&w.meta:   "INSERT OR REPLACE INTO meta VALUES (?, ?)",
 	}
 
 	for target, query := range statements {
@@ -113,10 +112,8 @@ func (w *writer) fill(group []*request, s *stage) error {
 	b := batch{w: w, s: s}
 
 	for _, r := range group {
-		for i := range r.recs {
-			if err := b.add(&r.recs[i]); err != nil {
-				return err
-			}
+		if err := b.addAll(r.recs); err != nil {
+			return err
 		}
 
 		if r.do == nil {
@@ -136,7 +133,14 @@ func (w *writer) fill(group []*request, s *stage) error {
 		return err
 	}
 
-	for state, n := range s.ends() {
+	w.pages += 6 + len(s.changes)/2
+
+	return w.countEnds(s.ends())
+}
+
+// countEnds keeps table tally.
+func (w *writer) countEnds(delta map[job.State]int) error {
+	for state, n := range delta {
 		if n == 0 {
 			continue
 		}
@@ -145,66 +149,6 @@ func (w *writer) fill(group []*request, s *stage) error {
 			return err
 		}
 	}
-
-	w.pages += 6 + len(s.changes)/2
-
-	return nil
-}
-
-// batch gathers rows for statements of many.
-type batch struct {
-	w    *writer
-	s    *stage
-	recs [maxRows]*job.Record
-	seqs [maxRows]int64
-	n    int
-}
-
-// add stages a record and writes when enough have gathered.
-func (b *batch) add(rec *job.Record) error {
-	old, err := b.w.find(b.s, rec.ID)
-	if err != nil {
-		return err
-	}
-
-	seq := old.seq
-	if seq == 0 {
-		seq = b.s.next
-		b.s.next++
-	}
-
-	b.s.set(rec.ID, old, b.s.known.slotOf(seq, rec), rec.DueAt)
-	b.recs[b.n], b.seqs[b.n] = rec, seq
-	b.n++
-
-	if b.n == maxRows {
-		return b.flush()
-	}
-
-	return nil
-}
-
-// flush writes what has gathered, with as few statements as possible.
-func (b *batch) flush() error {
-	done := 0
-
-	for size := maxRows; done < b.n; size /= 2 {
-		for b.n-done >= size {
-			values := b.w.values[:0]
-			for i := done; i < done+size; i++ {
-				values = bind(values, b.seqs[i], b.recs[i])
-			}
-
-			b.w.values = values
-			if err := b.w.upserts[size].exec(values); err != nil {
-				return err
-			}
-
-			done += size
-		}
-	}
-
-	b.n = 0
 
 	return nil
 }
@@ -231,14 +175,7 @@ func (w *writer) find(s *stage, id job.ID) (slot, error) {
 
 // setMeta writes one line of table meta.
 func (w *writer) setMeta(key, value string) error {
-	s, err := w.conn.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)")
-	if err != nil {
-		return err
-	}
-
-	defer s.raw.Close() //nolint:errcheck // nothing is left to say
-
-	return s.exec(arguments(key, value))
+	return w.meta.exec(arguments(key, value))
 }
 
 // full says whether enough has gathered in the -wal to be moved.
@@ -255,46 +192,3 @@ func (w *writer) checkpoint(mode string) error {
 }
 
 func (w *writer) close() error { return w.conn.close() }
-
-// Drop forgets a job that never came to be: its claim failed. A job that is
-// not known is no error.
-func (j *Journal) Drop(id job.ID) error { return j.remove([]job.ID{id}) }
-
-// Remove forgets jobs for good; those that are not known are no error. It need
-// not survive a power cut.
-func (j *Journal) Remove(ids ...job.ID) error { return j.remove(ids) }
-
-func (j *Journal) remove(ids []job.ID) error {
-	return j.submit(&request{do: func(w *writer, s *stage) error {
-		for _, id := range ids {
-			old, err := w.find(s, id)
-			if err != nil {
-				return err
-			}
-
-			if old.state == "" {
-				continue
-			}
-
-			if err := w.remove.exec(arguments(id.String())); err != nil {
-				return err
-			}
-
-			s.set(id, old, slot{}, time.Time{})
-		}
-
-		return w.setMeta("next_seq", strconv.FormatInt(s.next, 10))
-	}})
-}
-
-// CutDue brings the times of deferred jobs that are later than limit down to
-// it: the clock was set back.
-func (j *Journal) CutDue(limit time.Time) error {
-	return j.submit(&request{durable: true, do: func(w *writer, s *stage) error {
-		s.cut = true
-		at := moment(limit)
-
-		return w.conn.exec(fmt.Sprintf(
-			"UPDATE job SET due_at = %d WHERE open = 1 AND state = 'deferred' AND due_at > %d", at, at))
-	}})
-}

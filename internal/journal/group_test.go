@@ -1,0 +1,213 @@
+package journal_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"importerd/internal/job"
+	"importerd/internal/journal"
+)
+
+func TestWhatArrivesTogetherIsCommittedTogether(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+	j := open(t, dir)
+	other := raw(t, dir)
+
+	_, err := other.Exec("BEGIN IMMEDIATE") // so that the first has to wait
+	must(t, err)
+
+	const callers = 50
+
+	before := j.Transactions()
+
+	var group sync.WaitGroup
+
+	for i := range callers {
+		group.Go(func() {
+			if err := j.Commit(plain(fmt.Sprint("file", i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+
+	until(t, "all but the first stand in line", func() bool { return j.Waiting() == callers-1 })
+
+	_, err = other.Exec("COMMIT")
+	must(t, err)
+	group.Wait()
+
+	if n := j.Transactions() - before; n != 2 {
+		t.Errorf("%d transactions for %d callers, want 2", n, callers)
+	}
+
+	if n := j.Counts()[job.Processing]; n != callers {
+		t.Errorf("%d jobs, want %d", n, callers)
+	}
+}
+
+func TestOneBadRequestDoesNotHurtTheOthers(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+	j := open(t, dir)
+	other := raw(t, dir)
+
+	_, err := other.Exec(`CREATE TRIGGER bad BEFORE INSERT ON job WHEN NEW.name = x'626164'
+		BEGIN SELECT raise(ABORT, 'bad'); END; BEGIN IMMEDIATE`)
+	must(t, err)
+
+	var (
+		group sync.WaitGroup
+		errs  [3]error
+	)
+
+	for i, name := range []string{"good", "bad", "fine"} {
+		group.Go(func() { errs[i] = j.Note(plain(name)) })
+	}
+
+	until(t, "two stand in line", func() bool { return j.Waiting() == 2 })
+
+	_, err = other.Exec("COMMIT")
+	must(t, err)
+	group.Wait()
+
+	if errs[0] != nil || errs[1] == nil || errs[2] != nil {
+		t.Errorf("got %v, want an error for the second alone", errs)
+	}
+
+	if n := j.Counts()[job.Processing]; n != 2 || j.UnderWay("bad") {
+		t.Errorf("%d jobs, want 2", n)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+
+	j := open(t, t.TempDir())
+
+	const (
+		callers = 8
+		jobs    = 30
+	)
+
+	var group sync.WaitGroup
+
+	for i := range callers {
+		group.Go(func() {
+			for n := range jobs {
+				live(t, j, plain(fmt.Sprint(i, n)), n)
+			}
+		})
+	}
+
+	group.Wait()
+
+	counts := j.Counts()
+	if counts[job.Done] != callers*jobs/2 || counts[job.Failed] != callers*jobs/2-callers*jobs/6 {
+		t.Errorf("wrong counts: %v", counts)
+	}
+}
+
+// live takes a job through its life; half of them are done, a sixth is
+// removed, the others fail.
+func live(t *testing.T, j *journal.Journal, rec job.Record, n int) {
+	check := func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+
+	check(j.Note(rec))
+
+	rec.State, rec.DueAt = job.Deferred, time.Now()
+	check(j.Note(rec))
+
+	_, _, err := j.Due(time.Now(), 2)
+	check(err)
+
+	if !j.UnderWay(rec.Name) {
+		t.Errorf("%s is not under way", rec.Name)
+	}
+
+	state := job.Done
+	if n%2 == 1 {
+		state = job.Failed
+	}
+
+	check(j.Commit(ended(rec, state)))
+
+	_, err = j.List(journal.Query{Limit: 3})
+	check(err)
+
+	if n%6 == 1 {
+		check(j.Remove(rec.ID))
+	}
+
+	for _, err := range j.Unfinished() {
+		check(err)
+	}
+}
+
+func TestCloseWhileOthersWrite(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+
+	for range 10 {
+		j := open(t, dir)
+
+		var group sync.WaitGroup
+
+		for range 4 {
+			group.Go(func() {
+				for {
+					rec := plain("a")
+					if j.Commit(rec) != nil || j.Commit(ended(rec, job.Done)) != nil {
+						return
+					}
+				}
+			})
+		}
+
+		group.Go(func() { must(t, j.Close()) })
+		group.Wait()
+
+		if err := j.Note(plain("b")); err == nil {
+			t.Error("a closed journal takes records")
+		}
+
+		if _, _, err := j.Due(time.Now(), 1); err == nil {
+			t.Error("a closed journal answers")
+		}
+
+		must(t, j.Close())
+	}
+
+	if exists(t, dir+"/journal.db-wal") {
+		t.Error("the -wal is left after a close")
+	}
+}
+
+func TestBugsAreRefused(t *testing.T) {
+	t.Parallel()
+
+	j := open(t, t.TempDir())
+	strange, moved := plain("a"), plain("b")
+	strange.State = "strange"
+	moved.Moving = &job.Move{ID: job.NewID()}
+
+	for _, rec := range []job.Record{{State: job.Done}, strange, moved} {
+		if err := j.Note(plain("good"), rec); err == nil || errors.Is(err, job.ErrDisk) {
+			t.Errorf("got %v for %+v", err, rec)
+		}
+	}
+
+	if n := len(j.Counts()); n != 0 {
+		t.Errorf("something was recorded: %v", j.Counts())
+	}
+}

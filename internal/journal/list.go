@@ -1,0 +1,127 @@
+package journal
+
+import (
+	"database/sql"
+	"math"
+	"strings"
+	"time"
+
+	"importerd/internal/job"
+)
+
+// Query chooses jobs. Each field that is not zero narrows the choice.
+type Query struct {
+	State  job.State
+	Name   string                 // the name as dropped, exactly
+	Match  func(name string) bool // says of a name as dropped whether it is wanted
+	Since  time.Time              // ended then or later; or not ended, and recorded then or later
+	Before int64                  // only jobs with a lower Seq: the last one that was listed
+	Limit  int                    // at most so many
+}
+
+// List returns jobs, the newest first: by Seq, which does not change. Following
+// pages, with Before, neither repeat nor miss a job whatever is recorded
+// meanwhile. There is no index on names: a search by one reads the whole
+// history, about a million jobs a second.
+func (r *Reader) List(q Query) ([]Entry, error) {
+	if err := r.trouble(); err != nil {
+		return nil, err
+	}
+
+	where, args := q.where()
+	if q.Match == nil {
+		return r.entries("WHERE "+where+" ORDER BY seq DESC LIMIT ?", append(args, q.limit())...)
+	}
+
+	seqs, err := r.choose(q)
+	if err != nil {
+		return nil, r.fail(err)
+	}
+
+	list := make([]Entry, 0, len(seqs))
+
+	for _, seq := range seqs {
+		found, err := r.entries("WHERE seq = ?", seq)
+		if err != nil {
+			return nil, err
+		}
+
+		list = append(list, found...) // none: removed just now
+	}
+
+	return list, nil
+}
+
+// choose returns the places of the jobs whose names match: most rows need not
+// be read whole.
+func (r *Reader) choose(q Query) ([]int64, error) {
+	where, args := q.where()
+
+	//nolint:gosec // where is made of constants, what users give is in args
+	rows, err := r.db.Query("SELECT seq, name FROM job WHERE "+where+" ORDER BY seq DESC", args...)
+	if err != nil {
+		return nil, withKind(err)
+	}
+	defer rows.Close()
+
+	var seqs []int64
+
+	for len(seqs) < q.limit() && rows.Next() {
+		var (
+			seq  int64
+			name sql.RawBytes
+		)
+
+		if err := rows.Scan(&seq, &name); err != nil {
+			return nil, withKind(err)
+		}
+
+		if q.Match(string(name)) {
+			seqs = append(seqs, seq)
+		}
+	}
+
+	return seqs, withKind(rows.Err())
+}
+
+// limit returns how many jobs are wanted at most.
+func (q Query) limit() int {
+	if q.Limit <= 0 {
+		return math.MaxInt
+	}
+
+	return q.Limit
+}
+
+// where returns the condition in SQL and its arguments.
+func (q Query) where() (string, []any) {
+	conditions, args := []string{"true"}, []any{}
+	add := func(condition string, arg any) {
+		conditions = append(conditions, condition)
+		args = append(args, arg)
+	}
+
+	switch q.State { // so that SQLite sees which index serves
+	case "":
+	case job.Failed, job.Terminated:
+		add("state IN ('failed', 'terminated') AND state = ?", string(q.State))
+	case job.Done:
+		add("state = ?", string(q.State))
+	default:
+		add("open = 1 AND state = ?", string(q.State))
+	}
+
+	if q.Name != "" {
+		add("name = ?", []byte(q.Name))
+	}
+
+	if !q.Since.IsZero() {
+		add("coalesce(finished_at, created_at) >= ?", moment(q.Since))
+	}
+
+	if q.Before != 0 {
+		add("seq < ?", q.Before)
+	}
+
+	return strings.Join(conditions, " AND "), args
+}

@@ -1,0 +1,170 @@
+package journal_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"importerd/internal/job"
+	"importerd/internal/journal"
+)
+
+// TestLaterVersionIsRefusedUntouched has the later version in the database, and
+// only in its -wal.
+func TestLaterVersionIsRefusedUntouched(t *testing.T) {
+	t.Parallel()
+
+	for name, folded := range map[string]bool{"in the database": true, "in the -wal": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			dir := later(t, folded)
+			files := []string{"journal.db", "journal.db-wal"}
+			before := contents(t, dir, files)
+
+			var newer *journal.NewerError
+
+			_, err := journal.Open(options(dir))
+			if !errors.As(err, &newer) || newer.Version != 99 {
+				t.Errorf("got %v, want NewerError with 99", err)
+			}
+
+			if _, err = journal.OpenReadOnly(filepath.Join(dir, "journal.db")); !errors.As(err, &newer) {
+				t.Errorf("reading: got %v, want NewerError", err)
+			}
+
+			for i, after := range contents(t, dir, files) {
+				if !bytes.Equal(before[i], after) {
+					t.Errorf("%s was touched", files[i])
+				}
+			}
+		})
+	}
+}
+
+// later returns a directory with a journal of version 99.
+func later(t *testing.T, folded bool) string {
+	t.Helper()
+
+	dir, copied := t.TempDir(), t.TempDir()
+	filled(t, dir)
+	db := raw(t, dir)
+
+	_, err := db.Exec("PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 99")
+	must(t, err)
+
+	if folded {
+		must(t, db.Close())
+	}
+
+	for i, content := range contents(t, dir, []string{"journal.db", "journal.db-wal"}) {
+		if content != nil {
+			must(t, os.WriteFile(filepath.Join(copied, []string{"journal.db", "journal.db-wal"}[i]), content, 0o600))
+		}
+	}
+
+	return copied
+}
+
+func contents(t *testing.T, dir string, names []string) [][]byte {
+	t.Helper()
+
+	var all [][]byte
+
+	for _, name := range names {
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+
+		all = append(all, content)
+	}
+
+	return all
+}
+
+// sample is what the old samples in testdata hold, besides a hundred jobs that
+// are done.
+func sample(t testing.TB) []job.Record {
+	t.Helper()
+
+	at := time.Unix(1_700_000_000, 123_456_789)
+	records := []job.Record{full(), plain("plain.csv"), plain("deferred.csv"), plain("done.csv")}
+
+	for i := range records {
+		rec := &records[i]
+
+		id, err := job.ParseID("018bcfe5-687b-7fff-bfff-00000000000" + string(rune('0'+i)))
+		must(t, err)
+
+		rec.ID, rec.CreatedAt, rec.StartedAt = id, at, at.Add(time.Second)
+		rec.Seen.Mtime, rec.Seen.Ctime, rec.Seen.Btime = at, at.Add(time.Hour), time.Time{}
+	}
+
+	a, b, c := &records[0], &records[2], &records[3]
+	a.Moving.ID, a.File, a.FinishedAt, a.DueAt = a.ID, job.WithID("a.csv", a.ID), at, at
+	b.State, b.DueAt = job.Deferred, at.Add(time.Minute)
+	*c = ended(*c, job.Done)
+	c.FinishedAt = at.Add(time.Hour)
+
+	return records
+}
+
+// TestOldSamplesLoad opens journals that earlier versions have written. When the
+// schema gets a new version, write one more with the program as it was:
+// IMPORTERD_TEST_SAMPLE=testdata/version-N.db go test -run TestOldSamplesLoad.
+func TestOldSamplesLoad(t *testing.T) {
+	t.Parallel()
+
+	if path := os.Getenv("IMPORTERD_TEST_SAMPLE"); path != "" {
+		writeSample(t, path)
+	}
+
+	paths, err := filepath.Glob("testdata/version-*.db")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no samples")
+	}
+
+	for _, path := range paths {
+		dir := t.TempDir()
+		content, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(dir, "journal.db"), content, 0o600))
+
+		j := open(t, dir)
+
+		for _, want := range sample(t) {
+			e, err := j.Get(want.ID)
+			must(t, err)
+
+			if d := differ(e.Record, want); d != "" {
+				t.Errorf("%s: %s", path, d)
+			}
+		}
+
+		if last, clean := j.Boot(); j.Fresh() || last != "boot-1" || !clean || j.Counts()[job.Done] != 101 {
+			t.Errorf("%s: boot %q, clean %v, %v", path, last, clean, j.Counts())
+		}
+
+		must(t, j.Commit(plain("new")))
+	}
+}
+
+func writeSample(t *testing.T, path string) {
+	t.Helper()
+
+	dir := t.TempDir()
+	j := open(t, dir)
+	must(t, j.MarkStarted())
+	grow(t, j, 100)
+	must(t, j.Commit(sample(t)...))
+	must(t, j.MarkClean())
+	must(t, j.Close())
+
+	content, err := os.ReadFile(filepath.Join(dir, "journal.db"))
+	must(t, err)
+	must(t, os.WriteFile(path, content, 0o644))
+}
