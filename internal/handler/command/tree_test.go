@@ -190,12 +190,12 @@ func TestEscapedGrandchildThatIsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+
 	exit := a.end(t)
 	if isDead(t, a.word) {
 		t.Error("the outcome waited for the grandchild")
 	}
-
-	_ = syscall.Kill(pid, syscall.SIGKILL)
 
 	log := readLog(t, a.task)
 	if exit.Code != 4 || log != "last words\n" || exit.RetryAfter != 7*time.Second {
