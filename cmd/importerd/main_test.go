@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,9 +57,16 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// condition knows what a script may need.
+// condition knows what a script may need: to be root, and to make a mount.
 func condition(name string) (bool, error) {
-	return name == "root" && os.Geteuid() == 0, nil
+	switch name {
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "unshare":
+		return exec.Command("unshare", "--mount", "mount", "--bind", "/", "/mnt").Run() == nil, nil
+	}
+
+	return false, fmt.Errorf("no script knows what %q means", name)
 }
 
 // exits runs a command and demands an exit code: exits CODE COMMAND [ARG...].

@@ -60,6 +60,26 @@ func variable(option string) string {
 	return "IMPORTERD_" + strings.ToUpper(strings.ReplaceAll(option, "-", "_"))
 }
 
+// unknownVariables returns the variables that look like an option's and belong
+// to none: a slip of the hand. IMPORTERD_JOB_... are a handler's that runs us.
+func unknownVariables(flags *pflag.FlagSet, environ []string) []string {
+	known := map[string]bool{variable("output"): true} // of other commands
+
+	flags.VisitAll(func(f *pflag.Flag) { known[variable(f.Name)] = true })
+
+	var unknown []string
+
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, variable("")) && !strings.HasPrefix(name, variable("job-")) &&
+			!known[name] && value != "" {
+			unknown = append(unknown, name)
+		}
+	}
+
+	return unknown
+}
+
 // fromEnvironment sets the options named, all but help if none is, from their
 // variables where the command line does not. An empty variable counts as not
 // set. One that may be repeated takes a value from each line of its variable.

@@ -115,6 +115,10 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 		log.Warn().Err(d.warning).Msg("no watchdog")
 	}
 
+	for _, name := range unknownVariables(d.flags, d.environ) {
+		log.Warn().Str("variable", name).Msg("no option has this name")
+	}
+
 	if err := keepCapabilities(); err != nil {
 		log.Warn().Err(err).Msg("handlers inherit capabilities")
 	}

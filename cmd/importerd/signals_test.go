@@ -1,0 +1,60 @@
+package main
+
+import (
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// TestSignals counts the wishes to stop: one that a wrapper sends twice is one.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		s := make(signals, 16)
+		stops := 0
+		end := make(chan struct{})
+		ended := make(chan error)
+
+		go func() {
+			ended <- s.during(zerolog.Nop(), func() { stops++ }, func() error {
+				<-end
+
+				return nil
+			})
+		}()
+
+		for _, step := range []struct {
+			signal syscall.Signal
+			after  time.Duration
+			stops  int
+		}{
+			{syscall.SIGHUP, 0, 0},
+			{syscall.SIGPIPE, 0, 0},
+			{syscall.SIGTERM, 0, 1},
+			{syscall.SIGTERM, echo / 2, 1},
+			{syscall.SIGTERM, 2 * echo, 2},
+			{syscall.SIGINT, 0, 3},
+			{syscall.SIGTERM, 0, 4},
+		} {
+			<-time.After(step.after)
+
+			s <- step.signal
+
+			synctest.Wait()
+
+			if stops != step.stops {
+				t.Errorf("after %v: %d stops, want %d", step.signal, stops, step.stops)
+			}
+		}
+
+		close(end)
+
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
