@@ -311,12 +311,12 @@ func TestResults(t *testing.T) {
 
 			return job.Exit{}
 		})
-		r.inbox("a.csv", "taken.csv", "bad.csv")
+		r.inbox("a.csv")
 		r.start()
+		r.order("flush results", "commit a.csv=done", "publish results a.csv", "move processing/a.csv to done/a.csv",
+			"sync [processing done results]", "job done|a.csv")
+		r.inbox("taken.csv", "bad.csv")
 		synctest.Wait()
-		r.order("flush results", "commit|a.csv=done", "publish results a.csv", "move processing/a.csv to done/a.csv",
-			"job done|a.csv")
-		r.order("publish results", "sync [processing done results]", "job done")
 
 		for _, name := range r.names(job.ResultsFolder) {
 			if r.text(job.DoneFolder, name) != r.text(job.ResultsFolder, name+"/out") {
@@ -419,6 +419,37 @@ func TestAnotherFileThatSlippedInIsFlushed(t *testing.T) {
 		r.start()
 		r.want("done/a")
 		r.order("flush inbox/a", "claim a", "flush processing/a", "run a")
+		r.stops()
+	})
+}
+
+func TestDroppingOfAnAttemptThatBeganDuringTheSurvey(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.Workers = 2
+		gates := map[string]chan struct{}{"a": make(chan struct{}), "b": make(chan struct{})}
+		r.handles(func(_ context.Context, task handler.Task) job.Exit {
+			if err := os.WriteFile(task.Path+".out", nil, 0o600); err != nil {
+				r.Error(err)
+			}
+
+			<-gates[task.Job.Name]
+
+			return job.Exit{}
+		})
+		r.inbox("a")
+		r.start()
+
+		release := r.disk.hold("names processing")
+
+		r.pass(15 * time.Second) // the survey has begun
+		r.inbox("b")
+		synctest.Wait()
+		release()
+		synctest.Wait()
+		close(gates["a"])
+		r.pass(time.Minute)
+		r.want("done/a", "processing/a.out", "processing/b", "processing/b.out")
+		close(gates["b"])
 		r.stops()
 	})
 }

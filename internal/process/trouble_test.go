@@ -439,6 +439,10 @@ func TestJobIsNotPickedWhileItsOutcomeIsWritten(t *testing.T) {
 			r.Errorf("the loop has come round %d times", got)
 		}
 
+		if r.text(job.ProcessingFolder, "a") == "" {
+			r.Fatalf("files %v", r.files())
+		}
+
 		r.inbox("b") // others go on
 		synctest.Wait()
 		r.runs("b", 1)
@@ -446,6 +450,37 @@ func TestJobIsNotPickedWhileItsOutcomeIsWritten(t *testing.T) {
 		synctest.Wait()
 		r.want("done/a", "done/b")
 		r.runs("a", 2)
+		r.stops()
+	})
+}
+
+func TestClaimsThatFailTogetherAreOneFailure(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.Workers = 8
+		began := make(chan struct{})
+		r.disk.breaks(func(call string) error {
+			if !strings.HasPrefix(call, "claim") {
+				return nil
+			}
+
+			<-began
+
+			return job.ErrDisk
+		})
+
+		for i := range 16 {
+			r.inbox(fmt.Sprint(i))
+		}
+
+		r.start()
+		close(began)
+		synctest.Wait()
+		r.pass(700 * time.Millisecond)
+
+		if got := len(r.book.with("claim ")); got != 9 {
+			r.Errorf("%d claims, want 8 and one try", got)
+		}
+
 		r.stops()
 	})
 }
