@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -18,8 +19,8 @@ const (
 	planRefuse   = "refuse"   // exit 1 at first
 	planLater    = "later"    // exit 75 at first
 	planBad      = "bad"      // exit 65
-	planSlow     = "slow"     // takes a third of a second
-	planStubborn = "stubborn" // takes half a second and ignores SIGTERM
+	planSlow     = "slow"     // takes a sixth of a second
+	planStubborn = "stubborn" // takes a quarter of a second and ignores SIGTERM
 	planChange   = "change"   // writes to its file
 	planResults  = "results"  // produces two files
 )
@@ -37,9 +38,14 @@ func handle(role string, args []string) int {
 	r := &run{side: os.Getenv(sideVar), path: os.Getenv("IMPORTERD_JOB_FILE")}
 	r.event.Job, r.event.File = os.Getenv("IMPORTERD_JOB_ID"), os.Getenv("IMPORTERD_JOB_NAME")
 	r.event.Attempt, _ = strconv.Atoi(os.Getenv("IMPORTERD_JOB_ATTEMPT"))
+	r.event.Life, _ = strconv.Atoi(os.Getenv(lifeVar))
 	r.event.PID = os.Getpid()
 
 	text, err := os.ReadFile(r.path)
+	if errors.Is(err, unix.EIO) {
+		return 1 // the power is cut
+	}
+
 	if err == nil {
 		r.content, err = parse(text)
 	}
@@ -101,10 +107,10 @@ func (r *run) follow() int {
 	case planBad:
 		return 65
 	case planSlow:
-		wait(300 * time.Millisecond)
+		wait(150 * time.Millisecond)
 	case planStubborn:
 		signal.Ignore(syscall.SIGTERM)
-		wait(500 * time.Millisecond)
+		wait(250 * time.Millisecond)
 	case planChange:
 		return r.change()
 	case planResults:

@@ -36,6 +36,7 @@ type event struct {
 	Content string `json:"content,omitempty"`
 	PID     int    `json:"pid,omitempty"`
 	Exit    *int   `json:"exit,omitempty"`
+	Life    int    `json:"life,omitempty"` // which of the daemons, one after the other, has started the handler
 }
 
 // append writes the event at the end of the history at path.
@@ -58,7 +59,7 @@ func (e event) append(path string) error {
 
 // readHistory returns all that has happened, in order. Lines that are no events
 // are the daemon's last words.
-func readHistory(t *testing.T, path string) []event {
+func readHistory(t testing.TB, path string) []event {
 	t.Helper()
 
 	text, err := os.ReadFile(path)

@@ -5,15 +5,18 @@ import (
 	"strings"
 )
 
+// suspectAt is how often the daemon must die on a file before it may give it up.
+const suspectAt = 10
+
 // judge reads a history and finds what must not be in it.
 type judge struct {
 	deliveries map[string]*delivery
 	jobs       map[string]*jobStory
 	contents   map[string]*contentStory
-	turns      map[string]int // of each name, the one that was last handled
-	kills      int            // so far
-	repeats    int            // runs after a success whose end nobody saw: the window that the design tells of
-	suspects   int            // files given up since the daemon has died too often
+	turns      map[string]int  // of each name, the one that was last handled
+	kills      int             // so far
+	repeats    int             // runs after a success whose end nobody saw: the window that the design tells of
+	suspects   map[string]bool // jobs given up since the daemon has died too often
 	wrongs     []string
 }
 
@@ -28,13 +31,15 @@ type jobStory struct {
 type contentStory struct {
 	job                     string
 	runs, refusals, attempt int
-	kills                   int  // at the last run
+	life                    int  // of the last run
+	kills                   int  // at the first run
 	exit                    *int // of the last run; nil: it did not come to its end
 }
 
 func newJudge(deliveries map[string]*delivery) *judge {
 	return &judge{
-		deliveries: deliveries, jobs: map[string]*jobStory{}, contents: map[string]*contentStory{}, turns: map[string]int{},
+		deliveries: deliveries, jobs: map[string]*jobStory{}, contents: map[string]*contentStory{},
+		turns: map[string]int{}, suspects: map[string]bool{},
 	}
 }
 
@@ -99,6 +104,8 @@ func (j *judge) run(i int, e event) {
 
 	if c.runs > 0 {
 		j.again(i, e, c)
+	} else {
+		c.kills = j.kills
 	}
 
 	if d := j.deliveries[e.Content]; d == nil {
@@ -109,13 +116,13 @@ func (j *judge) run(i int, e event) {
 		j.turns[d.name] = d.turn
 	}
 
-	c.job, c.attempt, c.kills, c.exit = e.Job, e.Attempt, j.kills, nil
+	c.job, c.attempt, c.life, c.exit = e.Job, e.Attempt, e.Life, nil
 	c.runs++
 }
 
 // again judges one more run of a content.
 func (j *judge) again(i int, e event, c *contentStory) {
-	hit := j.kills > c.kills
+	hit := e.Life > c.life // a daemon's death may have come between
 
 	switch {
 	case c.job != e.Job:
@@ -144,7 +151,7 @@ func (j *judge) told(i int, e event) {
 	story.told, story.kills = e.Message, j.kills
 
 	if strings.HasPrefix(e.Err, "suspect") {
-		j.suspects++
+		j.suspects[e.Job] = true
 	}
 }
 
@@ -159,7 +166,7 @@ func (j *judge) ends() {
 		}
 
 		want := "job done"
-		if d.plan == planBad {
+		if d.plan == planBad || j.suspects[c.job] && j.kills-c.kills >= suspectAt {
 			want = "job failed"
 		}
 

@@ -25,6 +25,7 @@ import (
 const (
 	roleVar     = "FAULTS_ROLE"     // what this binary is: empty: the test
 	sideVar     = "FAULTS_SIDE"     // directory outside of the spool where handlers leave traces
+	lifeVar     = "FAULTS_LIFE"     // which daemon this is, counted from 1
 	binariesVar = "FAULTS_BINARIES" // directory of the daemons that TestMain has built
 )
 

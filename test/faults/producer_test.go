@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,8 @@ type delivery struct {
 	name  string
 	inode uint64
 	turn  int // among those of its name
+
+	durable bool // its producer has flushed it and its name
 }
 
 // producers deliver files into the inbox of a rig.
@@ -25,7 +28,11 @@ type producers struct {
 	*rig
 	plans   []string // one of them is chosen for each content, equally often
 	flush   func(n int) bool
-	backlog int // no more than so many files wait
+	backlog int  // no more than so many files wait
+	size    int  // of a file at most
+	unique  bool // no name is used twice
+
+	powerless atomic.Bool // the disk is gone: no delivery can succeed, and none is expected to
 
 	quit    chan struct{}  // closed by stop
 	workers sync.WaitGroup // of all producers
@@ -40,7 +47,7 @@ type producers struct {
 
 func newProducers(r *rig) *producers {
 	return &producers{
-		rig: r, quit: make(chan struct{}), all: map[string]*delivery{}, turn: map[string]int{}, backlog: 60,
+		rig: r, all: map[string]*delivery{}, turn: map[string]int{}, backlog: 60, size: 40_000,
 		flush: func(int) bool { return false },
 		plans: []string{
 			planDone, planDone, planDone, planDone, planRefuse, planLater, planBad, planSlow, planStubborn, planChange,
@@ -51,6 +58,9 @@ func newProducers(r *rig) *producers {
 
 // begin starts n producers, whose choices follow from seed.
 func (p *producers) begin(n int, seed uint64) {
+	p.quit = make(chan struct{})
+	p.powerless.Store(false)
+
 	for i := range n {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 
@@ -68,7 +78,11 @@ func (p *producers) begin(n int, seed uint64) {
 					continue
 				}
 
-				if err := p.deliver(rng); err != nil {
+				switch err := p.deliver(rng); {
+				case err == nil:
+				case p.powerless.Load():
+					return
+				default:
 					p.Errorf("deliver: %v", err)
 
 					return
@@ -97,10 +111,10 @@ func (p *producers) deliver(rng *rand.Rand) error {
 	n := p.next
 	p.mu.Unlock()
 
-	c := newContent(rng, fmt.Sprintf("c%06d", n), p.plans[rng.IntN(len(p.plans))], 40_000)
+	c := newContent(rng, fmt.Sprintf("c%06d", n), p.plans[rng.IntN(len(p.plans))], p.size)
 
 	name := c.id + ".dat"
-	if rng.IntN(4) == 0 {
+	if rng.IntN(4) == 0 && !p.unique {
 		name = fmt.Sprintf("again-%d.dat", rng.IntN(5))
 	}
 
@@ -131,14 +145,14 @@ func (p *producers) byRename(d *delivery, flush bool) error {
 		return err
 	}
 
-	err := p.named(d, func() error {
+	err := p.name(d, func() error {
 		return unix.Renameat2(unix.AT_FDCWD, part, unix.AT_FDCWD, p.path("inbox", d.name), unix.RENAME_NOREPLACE)
 	})
 	if err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
 
-	return p.flushInbox(flush)
+	return p.flushInbox(d, flush)
 }
 
 // byLink makes a second name and removes the first one.
@@ -148,12 +162,12 @@ func (p *producers) byLink(d *delivery, flush bool) error {
 		return err
 	}
 
-	err := p.named(d, func() error { return os.Link(part, p.path("inbox", d.name)) })
+	err := p.name(d, func() error { return os.Link(part, p.path("inbox", d.name)) })
 	if err := errors.Join(err, os.Remove(part)); err != nil {
 		return err
 	}
 
-	return p.flushInbox(flush)
+	return p.flushInbox(d, flush)
 }
 
 // inPlace writes slowly under the name itself.
@@ -161,7 +175,7 @@ func (p *producers) inPlace(d *delivery, flush bool) error {
 	var f *os.File
 
 	// Its turn among those of its name is that of its name, not of its end.
-	err := p.named(d, func() (err error) {
+	err := p.name(d, func() (err error) {
 		f, err = os.OpenFile(p.path("inbox", d.name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err == nil {
 			d.inode = inode(p.path("inbox", d.name))
@@ -177,12 +191,12 @@ func (p *producers) inPlace(d *delivery, flush bool) error {
 		return err
 	}
 
-	return p.flushInbox(flush)
+	return p.flushInbox(d, flush)
 }
 
-// named gives a file its name by do, and notes that it was delivered: both or
+// name gives a file its name by do, and notes that it was delivered: both or
 // neither, so that the turns of one name are those in which it was given.
-func (p *producers) named(d *delivery, do func() error) error {
+func (p *producers) name(d *delivery, do func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
@@ -226,8 +240,8 @@ func fill(f *os.File, text []byte, flush bool) error {
 	return errors.Join(err, f.Close())
 }
 
-// flushInbox makes names in the inbox durable.
-func (p *producers) flushInbox(flush bool) error {
+// flushInbox makes the name of a file whose content was flushed durable.
+func (p *producers) flushInbox(file *delivery, flush bool) error {
 	if !flush {
 		return nil
 	}
@@ -238,5 +252,15 @@ func (p *producers) flushInbox(flush bool) error {
 	}
 	defer d.Close()
 
-	return d.Sync()
+	if err := d.Sync(); err != nil {
+		return err
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	// XFS answers that all is well when it has just been shut down.
+	file.durable = !p.powerless.Load()
+
+	return nil
 }

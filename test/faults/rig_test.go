@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"importerd/internal/job"
 )
 
@@ -29,6 +31,7 @@ type rig struct {
 	log     io.Writer // of the daemon; nil: the history
 	environ []string  // besides
 	daemon  *exec.Cmd
+	lives   int // how many daemons were started
 }
 
 // newRig makes a rig for the spool in dir, which may be on any disk.
@@ -67,8 +70,9 @@ func (r *rig) start() {
 	args := slices.Concat(r.prefix, []string{binary(r.tags), "run", "--spool", r.spool}, r.options,
 		[]string{"--", os.Args[0], "{}"})
 
+	r.lives++
 	r.daemon = exec.Command(args[0], args[1:]...)
-	r.daemon.Env = append(os.Environ(), roleVar+"="+r.role, sideVar+"="+r.side)
+	r.daemon.Env = append(os.Environ(), roleVar+"="+r.role, sideVar+"="+r.side, fmt.Sprintf("%s=%d", lifeVar, r.lives))
 	r.daemon.Env = append(r.daemon.Env, r.environ...)
 	r.daemon.Dir = r.side
 	r.daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -149,7 +153,7 @@ func folders() []job.Folder {
 // files returns the names in a folder, without those of trials and uploads.
 func (r *rig) files(folder job.Folder) []string {
 	entries, err := os.ReadDir(r.path(string(folder)))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.EIO) { // EIO: the power is cut
 		r.Error(err)
 	}
 
