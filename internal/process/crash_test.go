@@ -76,44 +76,64 @@ func TestCrashAtEachStep(t *testing.T) {
 	}{
 		{
 			"claim noted, not made", on(claimed, job.Processing, job.InboxFolder),
-			[]string{"inbox/a"}, []string{"done/a"}, 1, "job done",
+			[]string{"inbox/a"},
+			[]string{"done/a"},
+			1, "job done",
 		},
 		{
 			"claim made, not confirmed", on(claimed, job.Processing, job.InboxFolder),
-			[]string{"processing/a"}, []string{"done/a"}, 1, "job done",
+			[]string{"processing/a"},
+			[]string{"done/a"},
+			1, "job done",
 		},
 		{"handler started", running(), []string{"processing/a"}, []string{"done/a"}, 1, "job interrupted"},
 		{
 			"success noted, file not moved", on(ended(running()), job.Done, job.ProcessingFolder),
-			[]string{"processing/a"}, []string{"done/a"}, 0, "job done",
+			[]string{"processing/a"},
+			[]string{"done/a"},
+			0, "job done",
 		},
 		{
 			"success noted, file moved", on(ended(running()), job.Done, job.ProcessingFolder),
-			[]string{"done/a"}, []string{"done/a"}, 0, "job done",
+			[]string{"done/a"},
+			[]string{"done/a"},
+			0, "job done",
 		},
 		{
 			"success noted, name taken, file not moved", on(ended(running()), job.Done, job.ProcessingFolder),
-			[]string{"processing/a", "done/a"}, []string{"done/a", "done/a.ID"}, 0, "job done",
+			[]string{"processing/a", "done/a"},
+			[]string{"done/a", "done/a.ID"},
+			0, "job done",
 		},
 		{
 			"failure noted, file not moved", on(ended(running()), job.Failed, job.ProcessingFolder),
-			[]string{"processing/a"}, []string{"failed/a"}, 0, "job failed",
+			[]string{"processing/a"},
+			[]string{"failed/a"},
+			0, "job failed",
 		},
 		{
 			"deferral noted, file not moved", on(ended(running()), job.Deferred, job.ProcessingFolder),
-			[]string{"processing/a"}, []string{"done/a"}, 1, "job deferred",
+			[]string{"processing/a"},
+			[]string{"done/a"},
+			1, "job deferred",
 		},
 		{
 			"deferral noted, file moved", on(ended(running()), job.Deferred, job.ProcessingFolder),
-			[]string{"deferred/a"}, []string{"done/a"}, 1, "job deferred",
+			[]string{"deferred/a"},
+			[]string{"done/a"},
+			1, "job deferred",
 		},
 		{
 			"about to be fetched", on(ended(running()), job.Processing, job.DeferredFolder),
-			[]string{"deferred/a"}, []string{"done/a"}, 1, "job done",
+			[]string{"deferred/a"},
+			[]string{"done/a"},
+			1, "job done",
 		},
 		{
 			"fetched", on(ended(running()), job.Processing, job.DeferredFolder),
-			[]string{"processing/a"}, []string{"done/a"}, 1, "job done",
+			[]string{"processing/a"},
+			[]string{"done/a"},
+			1, "job done",
 		},
 		{"file gone", running(), nil, nil, 0, "vanished"},
 		{"success noted, file gone", on(ended(running()), job.Done, job.ProcessingFolder), nil, nil, 0, "job done"},
@@ -128,7 +148,7 @@ func TestCrashAtEachStep(t *testing.T) {
 				if len(step.files) > 0 {
 					r.dies(job.Record{ID: job.NewID(), Name: "z", State: job.Done}, step.files...)
 
-					if f, err := r.disk.Spool.Stat(folderOf(step.files[0])); err == nil {
+					if f, err := r.disk.Stat(folderOf(step.files[0])); err == nil {
 						rec.Seen = f
 					}
 				}
@@ -208,7 +228,7 @@ func TestPowerCutUndoesAClaim(t *testing.T) {
 		r.dies(job.Record{ID: job.NewID(), Name: "z", State: job.Done}, "inbox/a")
 
 		var err error
-		if rec.Seen, err = r.disk.Spool.Stat(job.InboxFolder, "a"); err != nil {
+		if rec.Seen, err = r.disk.Stat(job.InboxFolder, "a"); err != nil {
 			r.Fatal(err)
 		}
 

@@ -28,7 +28,7 @@ func (s *Spool) FillReserve() error {
 
 		var stat unix.Stat_t
 		if err := unix.Fstat(fd, &stat); err != nil {
-			return err
+			return err //nolint:wrapcheck // what is asked for is said below
 		}
 
 		if stat.Blocks*blockSize < reserveSize {
