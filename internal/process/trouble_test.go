@@ -393,16 +393,3 @@ func TestClaimsThatFailTogetherAreOneFailure(t *testing.T) {
 		r.stops()
 	})
 }
-
-// TestFailedFlushInProcessingIsForAPerson: a second flush would succeed and mean nothing.
-func TestFailedFlushInProcessingIsForAPerson(t *testing.T) {
-	bubble(t, func(r *rig) {
-		r.drop(job.DeferredFolder, "a", "a")
-		r.fails("flush processing", job.ErrDisk)
-		r.start()
-		r.pass(time.Hour)
-		r.want("failed/a")
-		r.runs("a", 0)
-		r.stops()
-	})
-}

@@ -252,7 +252,9 @@ func (b *bench) stop(daemon *exec.Cmd) {
 	}
 }
 
-func (b *bench) note(format string, args ...any) { _, _ = fmt.Fprintf(b.Output(), format+"\n", args...) }
+func (b *bench) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.Output(), format+"\n", args...)
+}
 
 // list returns the names in a folder that the producers do not hide.
 func (b *bench) list(folder string) []string {
