@@ -300,3 +300,40 @@ func TestClaimThatFailedLeavesNoJob(t *testing.T) {
 		r.stops()
 	})
 }
+
+// TestManyUnknownFiles: more than are brought to their end together.
+func TestManyUnknownFiles(t *testing.T) {
+	bubble(t, func(r *rig) {
+		const files = 600
+
+		r.disk.quick = true
+		for i := range files {
+			r.drop(job.ProcessingFolder, fmt.Sprint(i), "x")
+		}
+
+		r.start()
+		r.pass(time.Minute)
+
+		if done, runs := len(r.names(job.DoneFolder)), len(r.book.with("run ")); done != files || runs != files {
+			r.Errorf("%d done, %d runs", done, runs)
+		}
+
+		r.said(files, "job done")
+		r.stops()
+	})
+}
+
+// TestJournalThatCannotBeTrusted ends the spool at the first claim.
+func TestJournalThatCannotBeTrusted(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.disk.breaks(failing("note a=processing", job.ErrUntrusted))
+		r.inbox("a")
+		r.start()
+
+		if err := <-r.ended; !errors.Is(err, job.ErrUntrusted) {
+			r.Errorf("Run: %v", err)
+		}
+
+		r.want("inbox/a")
+	})
+}

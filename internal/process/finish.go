@@ -279,13 +279,8 @@ func (f *finisher) waits() bool { return len(f.stuck)+len(f.told) > 0 || f.spent
 // lose ends all writing and telling: a flush has failed, and the next one
 // would say that all is well and lie.
 func (f *finisher) lose(err error) error {
-	f.lost, f.stuck = true, nil
-	p := f.pool
-	p.deps.Log.Error().Err(err).Msg("disk cannot be trusted, spool stops")
-	p.post(func() {
-		p.state.lost = true
-		p.closeIntake()
-	})
+	f.lost, f.stuck, f.told = true, nil, nil
+	f.pool.post(func() { f.pool.lose(err) })
 	f.cutOff()
 
 	return err
