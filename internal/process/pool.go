@@ -42,7 +42,8 @@ type Pool struct {
 type state struct {
 	names      map[string]*unit    // by name as dropped: all between the inbox and the finisher's end
 	candidates []*unit             // flushed, wait for a slot
-	flushing   int                 // flush goroutines under way
+	flushing   map[*unit]struct{}  // what flush goroutines work on
+	taken      uint64              // files taken over so far
 	running    map[job.ID]*unit    // attempts under way
 	unfinished []*unit             // ended, wait for the finisher
 	finishing  int                 // at the finisher
@@ -73,7 +74,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		notifier: newNotifier(deps.Notify, deps.Log),
 		events:   make(chan func()), toFinish: make(chan []*unit), gone: make(chan struct{}),
 		state: state{
-			names: map[string]*unit{}, running: map[job.ID]*unit{},
+			names: map[string]*unit{}, running: map[job.ID]*unit{}, flushing: map[*unit]struct{}{},
 			held: map[string]job.File{}, droppings: map[string]uint64{},
 		},
 	}

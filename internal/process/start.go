@@ -82,13 +82,14 @@ func (p *Pool) pick() *unit {
 	s := &p.state
 	s.dueFirst = !s.dueFirst
 
-	if s.dueFirst || len(s.candidates) == 0 {
-		if u := p.pickDue(); u != nil || len(s.candidates) == 0 {
-			return u
+	u := p.candidate()
+
+	if s.dueFirst || u == nil {
+		if due := p.pickDue(); due != nil || u == nil {
+			return due
 		}
 	}
 
-	u := s.candidates[0]
 	s.candidates[0] = nil
 	s.candidates = s.candidates[1:]
 
