@@ -52,6 +52,7 @@ type state struct {
 	broken     gate                // closed while the handler cannot work
 	disk       gate                // closed while the disk refuses claims
 	dueFirst   bool                // the next free slot prefers a deferred job to a new file
+	clock      clock               // tells when the wall clock has jumped
 	undropped  []*unit             // never came to be, but the journal still holds jobs of them
 	droppings  map[string]uint64   // by name: the youngest attempt when first seen
 	started    uint64              // attempts started so far

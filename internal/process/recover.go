@@ -27,6 +27,10 @@ func (p *Pool) Recover(ctx context.Context, past Past) error {
 		return err
 	}
 
+	if err := p.cutDue(); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+
 	r := &recovery{Pool: p, past: past, known: map[place]struct{}{}, finish: newFinisher(p, func() {})}
 
 	for rec, err := range p.deps.Index.Unfinished() {

@@ -32,6 +32,14 @@ func (p *Pool) upkeep() {
 		return
 	}
 
+	if s.clock.jumped(time.Now()) {
+		p.deps.Log.Warn().Msg("the clock has jumped")
+
+		if err := p.cutDue(); err != nil {
+			p.doubt(err)
+		}
+	}
+
 	s.surveying = true
 	v := survey{calm: p.calm(), serial: s.started}
 
