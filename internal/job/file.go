@@ -62,6 +62,7 @@ const (
 	ReasonSettling    = "settling"
 	ReasonUnreadable  = "unreadable"
 	ReasonIOError     = "input/output error"
+	ReasonHusk        = "empty, and older than an unclean boot: its content may be lost; touch it to have it taken"
 	ReasonUnderWay    = "an older one of its name is under way"
 	ReasonNotWatching = "the spool takes no files at the moment"
 	ReasonGone        = "not there"

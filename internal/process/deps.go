@@ -33,6 +33,7 @@ type Deps struct {
 	Locks   Locks
 	Results Results
 	Papers  Papers
+	Reserve Reserve
 	Journal Journal
 	Index   Index
 	Handler handler.Handler
@@ -97,6 +98,14 @@ type Papers interface {
 	WriteNote(name string, text []byte) error
 	// SetAside takes what is no file out of processing/ and tells where it lies.
 	SetAside(name string) (string, error)
+}
+
+// Reserve is space on the disk that is kept for outcomes.
+type Reserve interface {
+	// FillReserve makes the reserve whole again.
+	FillReserve() error
+	// SpendReserve gives it up.
+	SpendReserve() error
 }
 
 // Journal writes down what must be known of jobs beyond the folders. Its errors

@@ -32,6 +32,8 @@ type Pool struct {
 
 	trouble atomic.Pointer[string] // why outcomes cannot be written; nil: they can. The finisher writes.
 	counts  atomic.Pointer[Counts] // the loop writes, anyone reads
+	cutOff  context.CancelFunc     // ends the work; set by Run
+	fault   error                  // why the disk cannot be trusted; the loop writes, Run reads after its end
 	state   state                  // belongs to the loop
 	flights sync.WaitGroup         // attempt and upkeep goroutines
 }
@@ -90,14 +92,14 @@ func (p *Pool) Run(intake, work context.Context) error {
 		return fmt.Errorf("bug: the pool of spool %q was run before", p.cfg.Spool)
 	}
 
-	work, cutOff := context.WithCancel(work)
-	defer cutOff()
+	work, p.cutOff = context.WithCancel(work)
+	defer p.cutOff()
 
 	var writers sync.WaitGroup
 
 	var result error
 
-	finish := newFinisher(p, cutOff)
+	finish := newFinisher(p, p.cutOff)
 
 	writers.Go(func() { result = finish.run(work) })
 	writers.Go(func() { p.notifier.run(work) })
@@ -108,6 +110,10 @@ func (p *Pool) Run(intake, work context.Context) error {
 	close(p.toFinish)
 	p.notifier.close()
 	writers.Wait()
+
+	if result == nil {
+		return p.fault
+	}
 
 	return result
 }

@@ -101,7 +101,7 @@ func (p *Pool) pickDue() *unit {
 
 	switch {
 	case err != nil:
-		p.closeDisk(err)
+		p.doubt(err)
 	case due != nil:
 		return &unit{rec: *due, from: job.DeferredFolder, flush: true}
 	}
@@ -169,7 +169,7 @@ func (p *Pool) putBack(u *unit) {
 	defer p.deps.LoopPulse.Back()
 
 	if err := p.deps.Journal.Note(u.rec); err != nil {
-		p.closeDisk(err)
+		p.doubt(err)
 	}
 }
 
