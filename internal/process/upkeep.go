@@ -48,7 +48,7 @@ func (p *Pool) upkeep() {
 	}
 
 	for _, f := range s.held {
-		v.held = append(v.held, f)
+		v.held = append(v.held, f.file)
 	}
 
 	v.drop, s.undropped = s.undropped, nil
