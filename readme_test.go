@@ -12,7 +12,7 @@ import (
 )
 
 // tested finds the blocks of the README that stand behind a mark.
-var tested = regexp.MustCompile("(?ms)^ *<!-- tested -->\n *```(\\w+)\n(.*?)^ *```$") //nolint:gochecknoglobals // a pattern
+var tested = regexp.MustCompile("(?ms)^ *<!-- tested -->\n *```(\\w+)\n(.*?)^ *```$")
 
 // blocks returns the tested blocks of one language, without their indentation.
 func blocks(t *testing.T, language string) []string {

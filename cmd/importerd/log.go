@@ -50,12 +50,12 @@ func (p *program) logger(o logOptions) zerolog.Logger {
 	return log.Level(level)
 }
 
-// consoleWriter writes for people, in colour on a terminal unless NO_COLOR is
-// set.
+// consoleWriter writes for people, in colour on a terminal; the library heeds
+// NO_COLOR.
 func consoleWriter(file *os.File, stamped bool) zerolog.ConsoleWriter {
 	w := zerolog.ConsoleWriter{
 		Out:         file,
-		NoColor:     os.Getenv("NO_COLOR") != "" || !term.IsTerminal(int(file.Fd())),
+		NoColor:     !term.IsTerminal(int(file.Fd())),
 		TimeFormat:  time.TimeOnly,
 		FieldsOrder: []string{"spool", "file", "attempt", "took"},
 	}

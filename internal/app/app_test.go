@@ -250,7 +250,8 @@ func TestSupervisorIsTold(t *testing.T) {
 		t.Error(err)
 	}
 
-	if first := supervisor.all()[0]; !strings.HasPrefix(first, "EXTEND_TIMEOUT_USEC=") && !strings.HasPrefix(first, "READY=1") {
+	first := supervisor.all()[0]
+	if !strings.HasPrefix(first, "EXTEND_TIMEOUT_USEC=") && !strings.HasPrefix(first, "READY=1") {
 		t.Errorf("was told %q first", first)
 	}
 }
@@ -503,5 +504,18 @@ func await(t *testing.T, what string, holds func() bool) {
 		case <-deadline.C:
 			t.Fatalf("waited %v in vain for %s", patience, what)
 		}
+	}
+}
+
+func TestOnceEndsWithABrokenHandler(t *testing.T) {
+	t.Parallel()
+
+	s := newSpool(t, "/nonexistent/handler")
+	for _, name := range []string{"a.csv", "b.csv", "c.csv"} {
+		s.drop(name, name)
+	}
+
+	if err := start(t, app.Options{Once: true}, s).wait(); !errors.Is(err, app.ErrUnfinished) {
+		t.Errorf("ended with %v, want %v", err, app.ErrUnfinished)
 	}
 }

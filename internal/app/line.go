@@ -18,6 +18,7 @@ import (
 	"importerd/internal/watch"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 )
 
 // line is one spool with all that works on it, from its inbox to its end.
@@ -87,7 +88,12 @@ func (l *line) open() error {
 
 	l.spool = s
 
-	if err := l.openJournal(); err != nil {
+	err = l.openJournal()
+	if err == nil {
+		err = s.FillReserve()
+	}
+
+	if err != nil {
 		l.close()
 		l.degrade(err)
 
@@ -111,7 +117,8 @@ func (l *line) openJournal() error {
 	return err //nolint:wrapcheck // it names the file
 }
 
-// past says what the journal knows of the run before.
+// past says what the journal knows of the run before. After an unclean end of
+// the machine empty files that are older than the boot are held from now on.
 func (l *line) past() (process.Past, error) {
 	now, err := spool.BootID()
 	if err != nil {
@@ -119,8 +126,33 @@ func (l *line) past() (process.Past, error) {
 	}
 
 	last, clean := l.journal.Boot()
+	past := process.Past{Fresh: l.journal.Fresh()}
+	past.Cut = !past.Fresh && !clean && last != now
 
-	return process.Past{Fresh: l.journal.Fresh(), Cut: !l.journal.Fresh() && !clean && last != now}, nil
+	if past.Cut {
+		booted, err := bootTime()
+		if err != nil {
+			return past, err
+		}
+
+		l.log.Warn().Time("boot", booted).Msg("the machine went down uncleanly: empty files from before are held")
+
+		if err := l.journal.HoldHusks(booted); err != nil {
+			return past, fmt.Errorf("hold empty files: %w", err)
+		}
+	}
+
+	return past, nil
+}
+
+// bootTime returns when the machine was started, by its clock as it is now.
+func bootTime() (time.Time, error) {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return time.Time{}, fmt.Errorf("uptime: %w", err)
+	}
+
+	return time.Now().Add(-time.Duration(info.Uptime) * time.Second), nil
 }
 
 // close gives the spool back.
@@ -192,7 +224,12 @@ func (l *line) work() error {
 	s := &session{}
 	defer s.end()
 
-	if err := l.build(s); err != nil {
+	past, err := l.past()
+	if err == nil {
+		err = l.build(s)
+	}
+
+	if err != nil {
 		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
 	}
 
@@ -201,11 +238,6 @@ func (l *line) work() error {
 
 	work, done := l.app.stages.Work(l.cfg.Drain)
 	defer done()
-
-	past, err := l.past()
-	if err != nil {
-		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
-	}
 
 	if err := s.pool.Recover(intake, past); err != nil {
 		if intake.Err() != nil {
@@ -264,7 +296,7 @@ func (l *line) build(s *session) error {
 	watcher, err := watch.New(inbox{l.spool, pulse}, watch.Options{
 		Path: l.cfg.InboxDir(), Match: l.cfg.Match,
 		Settle: l.cfg.Settle, Linger: l.cfg.Linger, Sweep: l.cfg.Sweep,
-		Ready: watch.Mode(l.cfg.Ready), Marker: l.cfg.Marker, Order: watch.Order(l.cfg.Order),
+		Ready: watch.Mode(l.cfg.Ready), Marker: l.cfg.Marker, Order: watch.Order(l.cfg.Order), Husk: l.journal.Husks(),
 		Beat: pulse.Beat, BeatEvery: dog.Interval(), Log: l.log,
 	})
 	if err != nil {
@@ -282,7 +314,7 @@ func (l *line) build(s *session) error {
 		Spool: l.cfg.Name, Workers: l.cfg.Workers, Attempts: l.cfg.Attempts,
 		Backoff: process.Backoff{Min: l.cfg.Backoff.Min, Max: l.cfg.Backoff.Max},
 		Timeout: l.cfg.Timeout, KillAfter: l.cfg.KillAfter, Results: l.cfg.Results,
-		Marker: l.marker(), BeatEvery: dog.Interval(),
+		Ordered: l.cfg.Order != config.OrderNone, Marker: l.marker(), BeatEvery: dog.Interval(),
 	}, deps)
 	if err != nil {
 		return fmt.Errorf("pool: %w", err)
@@ -315,7 +347,7 @@ func (l *line) deps(s *session) (process.Deps, error) {
 
 	return process.Deps{
 		Folders: l.spool, Lister: l.spool, Intake: l.spool,
-		Locks: l.spool, Results: l.spool, Papers: l.spool,
+		Locks: l.spool, Results: l.spool, Papers: l.spool, Reserve: l.spool,
 		Journal: l.journal, Index: index{l.journal}, Handler: handle, Notify: notify,
 		Ready: s.watcher.Ready(), Look: s.watcher.Look,
 		Kill:      l.app.stages.Killed(),

@@ -84,6 +84,8 @@ func (a *App) idle(ctx context.Context) bool {
 		switch {
 		case s == nil:
 			return false
+		case s.pool.Counts().Broken != "" && s.pool.Counts().Running == 0:
+			continue // what waits for the handler will not be taken soon
 		case !s.watcher.Counts().Exhausted || !s.pool.Idle(ctx):
 			return false
 		case !s.watcher.Counts().Exhausted:

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"importerd/internal/job"
 	"importerd/internal/journal"
 )
@@ -118,6 +120,9 @@ func child(ctx context.Context, t *testing.T, dir string, enough int, wrapper ..
 	args := append(wrapper, os.Args[0])
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), childVariable+"="+dir)
+
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) } // what is wrapped too
 
 	var noise strings.Builder
 

@@ -85,6 +85,32 @@ func TestOneBadRequestDoesNotHurtTheOthers(t *testing.T) {
 	}
 }
 
+func TestOneCallIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+	j := open(t, dir)
+
+	_, err := raw(t, dir).Exec(`CREATE TRIGGER bad BEFORE INSERT ON job WHEN NEW.name = x'626164'
+		BEGIN SELECT raise(ABORT, 'bad'); END`)
+	must(t, err)
+
+	var recs []job.Record
+	for range 100 { // more than one statement takes
+		recs = append(recs, plain("good"))
+	}
+
+	if err := j.Note(append(recs, plain("bad"))...); err == nil {
+		t.Fatal("no error")
+	}
+
+	must(t, j.Commit(plain("after")))
+
+	if list, err := j.List(journal.Query{}); err != nil || len(list) != 1 || j.UnderWay("good") {
+		t.Errorf("%d jobs are there, want 1; %v", len(list), err)
+	}
+}
+
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -46,6 +47,7 @@ type Journal struct {
 	queue   []*request // guarded by mu; what waits to be written
 	leading bool       // guarded by mu; somebody writes, or was told to
 	closed  bool       // guarded by mu
+	husks   time.Time  // guarded by mu; see Husks
 	fault   error      // guarded by mu; why nothing is written any more
 }
 

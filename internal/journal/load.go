@@ -21,6 +21,7 @@ func (j *Journal) load() error {
 
 	j.last, j.clean = meta["boot"], meta["clean"] == "1"
 	j.fresh = j.last == ""
+	_ = j.husks.UnmarshalText([]byte(meta[husksKey])) // missing: there are none
 
 	if err := j.inspect(); err != nil {
 		return err

@@ -171,7 +171,8 @@ func (p *Pool) fit(u *unit) bool {
 
 	if u.flush {
 		if err := p.deps.Folders.Flush(job.ProcessingFolder, f); err != nil {
-			u.again(p.cfg.Backoff.Widest(), err)
+			// A second flush would say that all is well and lie: a person must look.
+			u.verdict, u.rec.Error = job.Rejected, err.Error()
 
 			return false
 		}

@@ -20,6 +20,7 @@ type Config struct {
 	Backoff   Backoff       // waits between attempts
 	Timeout   time.Duration // of one attempt; zero: none
 	KillAfter time.Duration // from SIGTERM to SIGKILL for handlers of an earlier daemon
+	Ordered   bool          // files are started in the order in which they are taken over
 	Results   bool          // handlers get a directory for results
 	Marker    string        // suffix of markers, removed after the claim; empty: none
 	BeatEvery time.Duration // how often the loops come round at least
@@ -33,6 +34,7 @@ type Deps struct {
 	Locks   Locks
 	Results Results
 	Papers  Papers
+	Reserve Reserve
 	Journal Journal
 	Index   Index
 	Handler handler.Handler
@@ -99,6 +101,14 @@ type Papers interface {
 	SetAside(name string) (string, error)
 }
 
+// Reserve is space on the disk that is kept for outcomes.
+type Reserve interface {
+	// FillReserve makes the reserve whole again.
+	FillReserve() error
+	// SpendReserve gives it up.
+	SpendReserve() error
+}
+
 // Journal writes down what must be known of jobs beyond the folders. Its errors
 // wrap job.ErrDisk, which may pass, or job.ErrUntrusted.
 type Journal interface {
@@ -109,6 +119,8 @@ type Journal interface {
 	Commit(recs ...job.Record) error
 	// Drop forgets a job that never came to be.
 	Drop(id job.ID) error
+	// CutDue brings the times of deferred jobs that are later than limit down to it.
+	CutDue(limit time.Time) error
 	// MarkStarted records that recovery is complete.
 	MarkStarted() error
 }

@@ -220,6 +220,22 @@ func (d *disk) SetAside(name string) (string, error) {
 	return d.Spool.SetAside(name)
 }
 
+func (d *disk) FillReserve() error {
+	if err := d.enter("fill reserve"); err != nil {
+		return err
+	}
+
+	return d.Spool.FillReserve()
+}
+
+func (d *disk) SpendReserve() error {
+	if err := d.enter("spend reserve"); err != nil {
+		return err
+	}
+
+	return d.Spool.SpendReserve()
+}
+
 // ledger is the journal of a disk.
 type ledger struct {
 	*journal.Journal
@@ -241,6 +257,14 @@ func (l *ledger) Commit(recs ...job.Record) error {
 	}
 
 	return l.Journal.Commit(recs...)
+}
+
+func (l *ledger) Drop(id job.ID) error {
+	if err := l.disk.enter("drop %s", id); err != nil {
+		return err
+	}
+
+	return l.Journal.Drop(id)
 }
 
 func (l *ledger) Unfinished() iter.Seq2[job.Record, error] {

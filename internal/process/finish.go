@@ -22,6 +22,7 @@ type finisher struct {
 	stuck  []*unit // what the disk would not take yet
 	told   []*unit // written and told, but the journal does not know it yet
 	tries  int     // in a row that something was stuck
+	spent  bool    // the reserve was given up and is not whole again
 	lost   bool    // a flush has failed: nothing is written or told any more
 }
 
@@ -79,7 +80,7 @@ func (f *finisher) stop(work context.Context) <-chan struct{} {
 
 // nextTry returns how long to wait before the disk is tried again.
 func (f *finisher) nextTry() time.Duration {
-	if len(f.stuck)+len(f.told) == 0 {
+	if !f.waits() {
 		return idleWait
 	}
 
@@ -233,15 +234,24 @@ func records(units []*unit) []job.Record {
 	return recs
 }
 
-// note remembers what the disk said; nil: it takes everything.
+// note remembers what the disk said; nil: it takes everything. At the first
+// trouble the reserve is given up, so that at least the outcomes of what runs
+// can be written; nothing is claimed until it is whole again.
 func (f *finisher) note(trouble error) {
 	p := f.pool
+
+	if trouble == nil && f.spent {
+		if trouble = p.deps.Reserve.FillReserve(); trouble == nil {
+			f.spent = false
+		}
+	}
 
 	if trouble == nil {
 		f.tries = 0
 
 		if p.trouble.Swap(nil) != nil {
 			p.deps.Log.Info().Msg("disk takes outcomes again")
+			p.post(func() {}) // the loop may claim again
 		}
 
 		return
@@ -253,18 +263,24 @@ func (f *finisher) note(trouble error) {
 	if p.trouble.Swap(&text) == nil {
 		p.deps.Log.Error().Err(trouble).Msg("disk refuses, outcomes wait")
 	}
+
+	if !f.spent {
+		f.spent = true
+
+		if err := p.deps.Reserve.SpendReserve(); err != nil {
+			p.deps.Log.Error().Err(err).Msg("reserve not given up")
+		}
+	}
 }
+
+// waits says whether something waits for the disk.
+func (f *finisher) waits() bool { return len(f.stuck)+len(f.told) > 0 || f.spent }
 
 // lose ends all writing and telling: a flush has failed, and the next one
 // would say that all is well and lie.
 func (f *finisher) lose(err error) error {
-	f.lost, f.stuck = true, nil
-	p := f.pool
-	p.deps.Log.Error().Err(err).Msg("disk cannot be trusted, spool stops")
-	p.post(func() {
-		p.state.lost = true
-		p.closeIntake()
-	})
+	f.lost, f.stuck, f.told = true, nil, nil
+	f.pool.post(func() { f.pool.lose(err) })
 	f.cutOff()
 
 	return err

@@ -69,6 +69,29 @@ func (p *Pool) shut() bool {
 	return p.state.broken.closed || p.state.disk.closed || p.trouble.Load() != nil
 }
 
+// doubt acts upon an error of the journal or the disk.
+func (p *Pool) doubt(err error) {
+	if errors.Is(err, job.ErrUntrusted) {
+		p.lose(err)
+	} else {
+		p.closeDisk(err)
+	}
+}
+
+// lose ends the work because the disk cannot be trusted any more: nothing is
+// claimed, written or told, and handlers are asked to end.
+func (p *Pool) lose(err error) {
+	if p.state.lost {
+		return
+	}
+
+	p.deps.Log.Error().Err(err).Msg("disk cannot be trusted, spool stops")
+
+	p.state.lost, p.fault = true, err
+	p.closeIntake()
+	p.cutOff()
+}
+
 // closeDisk stops claims for a while because the disk refuses them.
 func (p *Pool) closeDisk(err error) {
 	s := &p.state
@@ -86,6 +109,8 @@ func (p *Pool) judgeDisk(serial uint64, err error) {
 
 	switch {
 	case disk.settled(serial):
+	case errors.Is(err, job.ErrUntrusted):
+		p.lose(err)
 	case errors.Is(err, job.ErrDisk):
 		p.closeDisk(err)
 	case err == nil && disk.open():

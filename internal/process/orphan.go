@@ -135,7 +135,7 @@ func (p *Pool) release(o *orphan) {
 	defer p.deps.LoopPulse.Back()
 
 	if err := p.deps.Journal.Note(o.rec); err != nil {
-		p.closeDisk(err)
+		p.doubt(err)
 		p.state.orphans = append(p.state.orphans, o)
 	}
 }

@@ -27,6 +27,10 @@ func (p *Pool) Recover(ctx context.Context, past Past) error {
 		return err
 	}
 
+	if err := p.cutDue(); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+
 	r := &recovery{Pool: p, past: past, known: map[place]struct{}{}, finish: newFinisher(p, func() {})}
 
 	for rec, err := range p.deps.Index.Unfinished() {
@@ -246,7 +250,9 @@ func (r *recovery) settle() error {
 
 	for _, u := range ended {
 		r.tell(u)
+
 		u.rec.Moving = nil
+		r.known[place{u.rec.State.Folder(), u.rec.File}] = struct{}{}
 	}
 
 	r.pending = nil
@@ -260,21 +266,26 @@ func (r *recovery) settle() error {
 
 // files makes jobs of files that no job knows.
 func (r *recovery) files(ctx context.Context) error {
-	for folder, f := range map[job.Folder]func(name string) error{
-		job.ProcessingFolder: r.unknown, job.DeferredFolder: r.foundling,
-	} {
-		for name, err := range r.deps.Lister.Names(folder) {
-			if err == nil {
-				err = ctx.Err()
-			}
+	if err := r.folder(ctx, job.ProcessingFolder, r.unknown); err != nil {
+		return err
+	}
 
-			if _, known := r.known[place{folder, name}]; err == nil && !known {
-				err = f(name)
-			}
+	return r.folder(ctx, job.DeferredFolder, r.foundling)
+}
 
-			if err != nil {
-				return fmt.Errorf("recover %s/%s: %w", folder, job.Show(name), err)
-			}
+// folder calls f for each file in a folder that no job has.
+func (r *recovery) folder(ctx context.Context, folder job.Folder, f func(name string) error) error {
+	for name, err := range r.deps.Lister.Names(folder) {
+		if err == nil {
+			err = ctx.Err()
+		}
+
+		if _, known := r.known[place{folder, name}]; err == nil && !known {
+			err = f(name)
+		}
+
+		if err != nil {
+			return fmt.Errorf("recover %s/%s: %w", folder, job.Show(name), err)
 		}
 	}
 

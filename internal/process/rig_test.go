@@ -130,7 +130,7 @@ func (r *rig) handles(h handle) {
 
 func (r *rig) deps() process.Deps {
 	return process.Deps{
-		Folders: r.disk, Lister: r.disk, Intake: r.disk, Locks: r.disk, Results: r.disk, Papers: r.disk,
+		Folders: r.disk, Lister: r.disk, Intake: r.disk, Locks: r.disk, Results: r.disk, Papers: r.disk, Reserve: r.disk,
 		Journal: r.ledger, Index: r.ledger,
 		Handler: r, Notify: r.notify, Ready: r.ready, Kill: r.stages.Killed(),
 		Look: func(name string) {

@@ -19,24 +19,7 @@ func TestPhasesAreToldInOrderAndOnce(t *testing.T) {
 		n, _ := newNotifier(sv, 0)
 		stop := run(t, n)
 
-		n.Reloading() // not during the start
-		synctest.Wait()
-		sv.want(t)
-
 		n.Ready()
-		n.Ready()
-		synctest.Wait()
-		sv.want(t, "READY=1")
-
-		n.Reloading()
-		n.Reloading()
-		synctest.Wait()
-
-		got := sv.take()
-		if len(got) != 1 || !strings.HasPrefix(got[0], "RELOADING=1\nMONOTONIC_USEC=") || strings.HasSuffix(got[0], "\n") {
-			t.Errorf("the reload was told as %q", got)
-		}
-
 		n.Ready()
 		synctest.Wait()
 		sv.want(t, "READY=1")
@@ -44,7 +27,6 @@ func TestPhasesAreToldInOrderAndOnce(t *testing.T) {
 		n.Stopping()
 		n.Stopping()
 		n.Ready()
-		n.Reloading()
 		synctest.Wait()
 		sv.want(t, "STOPPING=1")
 
@@ -251,7 +233,7 @@ func TestQueueStaysShortWhileNobodyReads(t *testing.T) {
 
 		for range 1000 {
 			n.Ready()
-			n.Reloading()
+			n.Status("text")
 			synctest.Wait()
 		}
 
@@ -263,8 +245,7 @@ func TestQueueStaysShortWhileNobodyReads(t *testing.T) {
 		synctest.Wait()
 
 		got := sv.take()
-		if len(got) != 4 || got[0] != "READY=1" || !strings.HasPrefix(got[1], "RELOADING=1\n") ||
-			got[2] != "READY=1" || got[3] != "STOPPING=1" {
+		if len(got) != 3 || got[0] != "READY=1" || got[1] != "STOPPING=1" || got[2] != "STATUS=text" {
 			t.Errorf("the supervisor was told %q", got)
 		}
 
@@ -280,7 +261,6 @@ func TestWithoutSupervisorNothingHappens(t *testing.T) {
 		stop := run(t, n)
 
 		n.Ready()
-		n.Reloading()
 		n.Status("text")
 		n.Busy(t.Context())
 		n.Watchdog().Pulse("loop")
@@ -321,7 +301,6 @@ func TestCallsWithoutRunDoNotBlock(t *testing.T) {
 
 	for range 1000 {
 		n.Ready()
-		n.Reloading()
 		n.Status("text")
 		n.Busy(t.Context())
 	}
@@ -339,7 +318,6 @@ func TestStartAndStopAtOnce(t *testing.T) {
 		wg.Go(cancel)
 		wg.Go(n.Ready)
 		wg.Go(n.Stopping)
-		wg.Go(n.Reloading)
 		wg.Go(func() { n.Status("text") })
 		wg.Go(func() { n.Busy(ctx) })
 		wg.Go(func() {

@@ -69,7 +69,7 @@ func newLoop(w *Watcher) *loop {
 		w: w, inbox: w.inbox, opts: w.opts, log: w.opts.Log,
 		rules: rules{
 			match: w.opts.Match, mode: w.opts.Ready, marker: w.opts.Marker,
-			settle: w.opts.Settle, linger: w.opts.Linger,
+			settle: w.opts.Settle, linger: w.opts.Linger, husk: w.opts.Husk,
 		},
 		hints:  newHints(),
 		table:  newTable(),

@@ -42,6 +42,7 @@ type Options struct {
 	Sweep  time.Duration // from the end of a sweep to the next, and between two checks of the inbox
 	Ready  Mode          // empty: ModeAuto
 	Marker string        // what is added to a file's name to get its marker's, as ".done"; only for ModeMarker
+	Husk   time.Time     // empty files older than this (ctime) are held; zero: none is
 	Order  Order         // empty: OrderNone
 
 	Beat      func()        // called at each turn of the loop; nil: nobody asks

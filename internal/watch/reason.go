@@ -17,6 +17,7 @@ const (
 	settling
 	unreadable
 	ioError
+	husk
 	gone // must be the last
 	reasons
 )
@@ -33,5 +34,6 @@ var meanings = [reasons]job.Reason{ //nolint:gochecknoglobals // a table that no
 	settling:   {Standing: job.Settling, Text: job.ReasonSettling},
 	unreadable: {Standing: job.Held, Text: job.ReasonUnreadable},
 	ioError:    {Standing: job.Held, Text: job.ReasonIOError},
+	husk:       {Standing: job.Held, Text: job.ReasonHusk},
 	gone:       {Text: job.ReasonGone},
 }

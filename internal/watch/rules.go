@@ -50,6 +50,7 @@ type rules struct {
 	marker string
 	settle time.Duration
 	linger time.Duration
+	husk   time.Time
 }
 
 // name judges by the name alone; ready means: look at the file.
@@ -97,6 +98,10 @@ func (r *rules) judge(s *sight, file job.File, err error, before, now time.Time)
 		return verdict{reason: unreadable, file: file}
 	default:
 		return verdict{reason: ioError, file: file}
+	}
+
+	if file.Size == 0 && file.Ctime.Before(r.husk) {
+		return verdict{reason: husk, file: file}
 	}
 
 	s.note(file, before, now)

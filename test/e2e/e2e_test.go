@@ -252,7 +252,9 @@ func (b *bench) stop(daemon *exec.Cmd) {
 	}
 }
 
-func (b *bench) note(format string, args ...any) { fmt.Fprintf(b.Output(), format+"\n", args...) }
+func (b *bench) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.Output(), format+"\n", args...)
+}
 
 // list returns the names in a folder that the producers do not hide.
 func (b *bench) list(folder string) []string {
@@ -320,7 +322,7 @@ func (b *bench) verify(files int) {
 	}
 
 	runs := map[string]int{}
-	for _, name := range strings.Fields(string(text)) {
+	for name := range strings.FieldsSeq(string(text)) {
 		runs[name]++
 	}
 
