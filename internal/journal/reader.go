@@ -80,7 +80,8 @@ func openReader(path string, options ...string) (*Reader, error) {
 	}
 
 	if err == nil {
-		err = r.fail(withKind(db.QueryRow("SELECT 1 FROM job LIMIT 0").Err()))
+		_, err = db.Exec("SELECT 1 FROM job LIMIT 0") // a row that nobody scans would keep its connection
+		err = r.fail(withKind(err))
 	}
 
 	if err != nil {
