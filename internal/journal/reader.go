@@ -81,7 +81,9 @@ func openReader(path string, options ...string) (*Reader, error) {
 	}
 
 	if err == nil {
-		err = r.fail(withKind(db.QueryRow("SELECT 1 FROM job LIMIT 0").Err()))
+		var n int // read it: else the connection stays in use, beyond Close
+
+		err = r.fail(withKind(db.QueryRow("SELECT count(*) FROM (SELECT 1 FROM job LIMIT 0)").Scan(&n)))
 	}
 
 	if err != nil {
