@@ -67,7 +67,8 @@ func (f *findings) recorded(recs []job.Record) {
 		switch {
 		case rec.Moving != nil && !known:
 			f.aims[rec.ID] = &rec
-		case !known:
+		case !known, f.aims[rec.ID] != nil && rec.Moving == nil: // it needed no move
+			delete(f.aims, rec.ID)
 			f.tell(&rec)
 		}
 	}

@@ -79,9 +79,15 @@ func (r *rehearsal) stat(at spot) (job.File, error) {
 	return r.spool.Stat(at.folder, at.name) //nolint:wrapcheck // passed on
 }
 
-// Names yields what lies in the folder and would still be there.
+// Names yields what would lie in the folder now.
 func (r *rehearsal) Names(folder job.Folder) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		for _, name := range r.arrived(folder) {
+			if !yield(name, nil) {
+				return
+			}
+		}
+
 		for name, err := range r.spool.Names(folder) {
 			r.mu.Lock()
 			_, gone := r.gone[spot{folder, name}]
@@ -92,6 +98,22 @@ func (r *rehearsal) Names(folder job.Folder) iter.Seq2[string, error] {
 			}
 		}
 	}
+}
+
+// arrived returns the names of what was moved to a folder.
+func (r *rehearsal) arrived(folder job.Folder) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	var names []string
+
+	for at := range r.come {
+		if at.folder == folder {
+			names = append(names, at.name)
+		}
+	}
+
+	return names
 }
 
 // Move remembers a move.
