@@ -314,7 +314,7 @@ func (l *line) build(s *session) error {
 		Spool: l.cfg.Name, Workers: l.cfg.Workers, Attempts: l.cfg.Attempts,
 		Backoff: process.Backoff{Min: l.cfg.Backoff.Min, Max: l.cfg.Backoff.Max},
 		Timeout: l.cfg.Timeout, KillAfter: l.cfg.KillAfter, Results: l.cfg.Results,
-		Marker: l.marker(), BeatEvery: dog.Interval(),
+		Ordered: l.cfg.Order != config.OrderNone, Marker: l.marker(), BeatEvery: dog.Interval(),
 	}, deps)
 	if err != nil {
 		return fmt.Errorf("pool: %w", err)

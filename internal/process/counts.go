@@ -32,7 +32,7 @@ func (p *Pool) publish() {
 	c := s.tally
 	c.Running = len(s.running)
 	c.Committing = s.finishing + len(s.unfinished)
-	c.Queued = s.flushing + len(s.candidates)
+	c.Queued = len(s.flushing) + len(s.candidates)
 	c.Deferred = p.deps.Index.Deferred()
 	c.Held = len(s.held) + len(s.orphans)
 

@@ -20,6 +20,7 @@ type Config struct {
 	Backoff   Backoff       // waits between attempts
 	Timeout   time.Duration // of one attempt; zero: none
 	KillAfter time.Duration // from SIGTERM to SIGKILL for handlers of an earlier daemon
+	Ordered   bool          // files are started in the order in which they are taken over
 	Results   bool          // handlers get a directory for results
 	Marker    string        // suffix of markers, removed after the claim; empty: none
 	BeatEvery time.Duration // how often the loops come round at least
@@ -118,6 +119,8 @@ type Journal interface {
 	Commit(recs ...job.Record) error
 	// Drop forgets a job that never came to be.
 	Drop(id job.ID) error
+	// CutDue brings the times of deferred jobs that are later than limit down to it.
+	CutDue(limit time.Time) error
 	// MarkStarted records that recovery is complete.
 	MarkStarted() error
 }

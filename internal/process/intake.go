@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"importerd/internal/job"
@@ -14,7 +15,7 @@ func (p *Pool) inlet() <-chan []job.File {
 	s := &p.state
 	room := p.cfg.Workers + flushAhead
 
-	if s.closed || p.trouble.Load() != nil || len(s.candidates)+s.flushing >= room {
+	if s.closed || p.trouble.Load() != nil || len(s.candidates)+len(s.flushing) >= room {
 		return nil
 	}
 
@@ -43,7 +44,7 @@ func (p *Pool) takeOver(files []job.File) {
 // changed since.
 func (p *Pool) isHeld(f job.File) bool {
 	held, ok := p.state.held[f.Name]
-	if ok && !held.Quiet(f) {
+	if ok && !held.file.Quiet(f) {
 		delete(p.state.held, f.Name)
 
 		return false
@@ -56,8 +57,10 @@ func (p *Pool) isHeld(f job.File) bool {
 // minutes. It is not waited for at the end, nothing stops a flush.
 func (p *Pool) flush(f job.File) {
 	u := newUnit(p.cfg.Spool, job.InboxFolder, f)
+	p.state.taken++
+	u.turn = p.state.taken
 	p.state.names[f.Name] = u
-	p.state.flushing++
+	p.state.flushing[u] = struct{}{}
 
 	go func() {
 		err := p.prepare(u)
@@ -86,22 +89,56 @@ var errChanged = errors.New("changed")
 // onFlushed queues a file whose content is on the disk.
 func (p *Pool) onFlushed(u *unit, err error) {
 	s := &p.state
-	s.flushing--
+	delete(s.flushing, u)
 
 	switch {
 	case s.closed: // closeIntake has given it back
 	case err == nil:
-		s.candidates = append(s.candidates, u)
+		p.queue(u)
 	case errors.Is(err, job.ErrDisk):
-		p.hold(u, err)
+		p.hold(u, job.ReasonIOError, err)
 	default:
 		p.letGo(u, err)
 	}
 }
 
-// hold remembers a file whose content the disk refused. A second flush would
-// say that all is well and lie, so it must change first.
-func (p *Pool) hold(u *unit, err error) {
+// queue adds a file to those that wait for a slot: at the end, or where an order
+// is asked for in its turn.
+func (p *Pool) queue(u *unit) {
+	s := &p.state
+	at := len(s.candidates)
+
+	for p.cfg.Ordered && at > 0 && s.candidates[at-1].turn > u.turn {
+		at--
+	}
+
+	s.candidates = slices.Insert(s.candidates, at, u)
+}
+
+// candidate returns the file whose turn it is; nil: none waits, or where an
+// order is asked for one before it is still being flushed.
+func (p *Pool) candidate() *unit {
+	s := &p.state
+	if len(s.candidates) == 0 {
+		return nil
+	}
+
+	u := s.candidates[0]
+
+	if p.cfg.Ordered {
+		for before := range s.flushing {
+			if before.turn < u.turn {
+				return nil
+			}
+		}
+	}
+
+	return u
+}
+
+// hold remembers a file that cannot be taken: it must change first. A second
+// flush of a file whose content the disk refused would say that all is well and lie.
+func (p *Pool) hold(u *unit, why string, err error) {
 	s := &p.state
 	p.forget(u)
 
@@ -111,7 +148,7 @@ func (p *Pool) hold(u *unit, err error) {
 		return
 	}
 
-	s.held[u.rec.Name] = u.file
+	s.held[u.rec.Name] = heldFile{file: u.file, why: why}
 	p.deps.Log.Error().Str("file", job.Show(u.rec.Name)).Err(err).Msg("file held")
 }
 

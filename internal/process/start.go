@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"importerd/internal/job"
@@ -82,13 +83,14 @@ func (p *Pool) pick() *unit {
 	s := &p.state
 	s.dueFirst = !s.dueFirst
 
-	if s.dueFirst || len(s.candidates) == 0 {
-		if u := p.pickDue(); u != nil || len(s.candidates) == 0 {
-			return u
+	u := p.candidate()
+
+	if s.dueFirst || u == nil {
+		if due := p.pickDue(); due != nil || u == nil {
+			return due
 		}
 	}
 
-	u := s.candidates[0]
 	s.candidates[0] = nil
 	s.candidates = s.candidates[1:]
 
@@ -141,6 +143,12 @@ func (p *Pool) nextDue(now time.Time) (*job.Record, time.Time, error) {
 // onEnded frees the slot of a unit and sends it on.
 func (p *Pool) onEnded(u *unit) {
 	delete(p.state.running, u.rec.ID)
+
+	if u.from == job.InboxFolder && !u.inside && errors.Is(u.err, syscall.EPERM) && !u.undropped {
+		p.hold(u, job.ReasonImmovable, u.err) // a matter of this file, not of the disk
+
+		return
+	}
 
 	p.judgeDisk(u.serial, u.err)
 

@@ -12,6 +12,7 @@ type unit struct {
 	rec       job.Record
 	file      job.File      // as last seen
 	started   time.Time     // when the loop gave it a slot; rec belongs to the attempt from then on
+	turn      uint64        // which file of the pool it is, from 1; 0: it did not come from the inbox
 	serial    uint64        // which attempt of the pool it is, from 1
 	label     string        // the name of its file when it got the slot
 	from      job.Folder    // where it is taken from: the inbox, or deferred/
@@ -26,6 +27,12 @@ type unit struct {
 	verdict   job.Verdict   // on the last attempt; empty: no attempt was made
 	wait      time.Duration // where no attempt was made: how long until the next look
 	err       error         // why the file could not be taken or the attempt not be made
+}
+
+// heldFile is a file that is not taken until it changes.
+type heldFile struct {
+	file job.File
+	why  string // for people
 }
 
 // maxHeld bounds the files whose content the disk refused and that are
