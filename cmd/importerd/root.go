@@ -42,7 +42,7 @@ func (p *program) root() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(p.runCommand(), p.checkCommand(), p.putCommand(),
-		p.jobsCommand(), p.showCommand(), p.logCommand(), p.versionCommand())
+		p.jobsCommand(), p.showCommand(), p.logCommand(), p.fsckCommand(), p.versionCommand())
 	root.SetHelpCommand(helpCommand(root))
 
 	return root

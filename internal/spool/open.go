@@ -34,6 +34,20 @@ const (
 // job.ErrDisk if the disk refuses something that may work later;
 // job.ErrUntrusted if the folders could not be flushed. The lock is taken before anything is changed.
 func Open(path string, o Options) (*Spool, error) {
+	s, err := newSpool(path, o)
+	if err != nil {
+		return nil, err
+	}
+
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", job.Show(s.name), withKind(errors.Join(err, s.abandon())))
+	}
+
+	return s, nil
+}
+
+// newSpool returns a spool of which nothing is open yet.
+func newSpool(path string, o Options) (*Spool, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open spool %s: %w", job.Show(path), err)
@@ -54,10 +68,6 @@ func Open(path string, o Options) (*Spool, error) {
 		if s.inboxPath, err = filepath.Abs(o.Inbox); err != nil {
 			return nil, fmt.Errorf("open spool %s: %w", job.Show(path), err)
 		}
-	}
-
-	if err := s.open(); err != nil {
-		return nil, fmt.Errorf("open spool %s: %w", job.Show(s.name), withKind(errors.Join(err, s.abandon())))
 	}
 
 	return s, nil
@@ -106,21 +116,22 @@ func (s *Spool) openRoot() error {
 	return nil
 }
 
+// modes are the folders in a spool but for the inbox, .importerd/ first.
+var modes = []struct { //nolint:gochecknoglobals // a table that nobody writes to
+	folder job.Folder
+	mode   uint32
+}{
+	{job.OwnFolder, privateMode},
+	{job.ProcessingFolder, privateMode},
+	{job.DeferredFolder, privateMode},
+	{job.DoneFolder, sharedMode},
+	{job.FailedFolder, sharedMode},
+	{job.ErrorsFolder, sharedMode},
+	{job.ResultsFolder, sharedMode},
+}
+
 // openFolders opens the folders in the spool, and ours in .importerd/.
 func (s *Spool) openFolders() error {
-	modes := []struct {
-		folder job.Folder
-		mode   uint32
-	}{
-		{job.OwnFolder, privateMode},
-		{job.ProcessingFolder, privateMode},
-		{job.DeferredFolder, privateMode},
-		{job.DoneFolder, sharedMode},
-		{job.FailedFolder, sharedMode},
-		{job.ErrorsFolder, sharedMode},
-		{job.ResultsFolder, sharedMode},
-	}
-
 	for _, f := range modes {
 		d, err := s.ensure(s.root, string(f.folder), f.mode)
 		if err != nil {

@@ -112,6 +112,11 @@ func (s *Spool) close() error {
 		_ = own.unlink(pidFile) // only tells people; a crash leaves it too
 	}
 
+	return s.closeAll()
+}
+
+// closeAll closes whatever is open and changes nothing.
+func (s *Spool) closeAll() error {
 	if s.scratch != nil {
 		_ = s.scratch.Close() // nothing was written through it
 	}
