@@ -41,7 +41,8 @@ func (p *program) root() *cobra.Command {
 
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(p.runCommand(), p.checkCommand(), p.putCommand(), p.versionCommand())
+	root.AddCommand(p.runCommand(), p.checkCommand(), p.putCommand(),
+		p.jobsCommand(), p.showCommand(), p.logCommand(), p.versionCommand())
 	root.SetHelpCommand(helpCommand(root))
 
 	return root

@@ -61,6 +61,7 @@ const (
 	ReasonOpen        = "still open for writing"
 	ReasonSettling    = "settling"
 	ReasonUnreadable  = "unreadable"
+	ReasonImmovable   = "cannot be moved: immutable, or in a directory in which only its owner may"
 	ReasonIOError     = "input/output error"
 	ReasonHusk        = "empty, and older than an unclean boot: its content may be lost; touch it to have it taken"
 	ReasonUnderWay    = "an older one of its name is under way"

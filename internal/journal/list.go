@@ -38,6 +38,12 @@ func (r *Reader) List(q Query) ([]Entry, error) {
 		return nil, r.fail(err)
 	}
 
+	return r.fetch(seqs)
+}
+
+// fetch returns the jobs at some places, in that order; those that were removed
+// just now are left out.
+func (r *Reader) fetch(seqs []int64) ([]Entry, error) {
 	list := make([]Entry, 0, len(seqs))
 
 	for _, seq := range seqs {
@@ -46,7 +52,7 @@ func (r *Reader) List(q Query) ([]Entry, error) {
 			return nil, err
 		}
 
-		list = append(list, found...) // none: removed just now
+		list = append(list, found...)
 	}
 
 	return list, nil

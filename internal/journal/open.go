@@ -23,8 +23,8 @@ func (e *NewerError) Error() string {
 }
 
 // checkAlways is the size in bytes up to which a journal is checked at every
-// start, not only after a run that did not end clean. It takes a tenth of a
-// second.
+// start, not only after a run that did not end clean. That takes a tenth of a
+// second, a million jobs one second.
 const checkAlways = 32 << 20
 
 // Open opens the journal, or makes it. A damaged one is set aside, a fresh one

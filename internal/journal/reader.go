@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"time"
 
 	"importerd/internal/job"
 )
@@ -145,26 +144,6 @@ func (r *Reader) Unfinished() iter.Seq2[Entry, error] {
 			after = page[len(page)-1].Seq
 		}
 	}
-}
-
-// Ended returns up to n jobs in a state that is an end, that ended before a
-// time and whose file's move is confirmed: those recorded first come first.
-func (r *Reader) Ended(state job.State, before time.Time, n int) ([]Entry, error) {
-	if !state.Ended() {
-		return nil, fmt.Errorf("bug: state %q is no end", state)
-	}
-
-	at := moment(before)
-
-	if state != job.Done { // few, with an index of their own
-		return r.entries("WHERE state = ? AND state IN ('failed', 'terminated') AND open = 0 AND finished_at < ?"+
-			" ORDER BY seq LIMIT ?", string(state), at, n)
-	}
-
-	// The oldest rows are nearly all done, and nothing ends before it began:
-	// the search ends at the first row that is too young.
-	return r.entries("WHERE seq < coalesce((SELECT seq FROM job WHERE created_at >= ? ORDER BY seq LIMIT 1), 9e18)"+
-		" AND state = 'done' AND open = 0 AND finished_at < ? ORDER BY seq LIMIT ?", at, at, n)
 }
 
 // entries runs a query for whole rows; rest follows "FROM job".

@@ -337,3 +337,17 @@ func TestJournalThatCannotBeTrusted(t *testing.T) {
 		r.want("inbox/a")
 	})
 }
+
+// TestStoredTimesAreCut: the clock was far ahead as the time was stored.
+func TestStoredTimesAreCut(t *testing.T) {
+	bubble(t, func(r *rig) {
+		rec := ended(running())
+		rec.State, rec.DueAt = job.Deferred, time.Now().Add(10*365*24*time.Hour)
+		r.dies(rec, "deferred/a")
+		r.start()
+		r.want("deferred/a")
+		r.pass(12 * time.Minute)
+		r.want("done/a")
+		r.stops()
+	})
+}

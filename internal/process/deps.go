@@ -119,6 +119,8 @@ type Journal interface {
 	Commit(recs ...job.Record) error
 	// Drop forgets a job that never came to be.
 	Drop(id job.ID) error
+	// CutDue brings the times of deferred jobs that are later than limit down to it.
+	CutDue(limit time.Time) error
 	// MarkStarted records that recovery is complete.
 	MarkStarted() error
 }

@@ -39,8 +39,8 @@ func (p *Pool) explain(name string) (job.Reason, bool) {
 
 // heldWhy says why a file is held; empty: it is not.
 func (p *Pool) heldWhy(name string) string {
-	if _, held := p.state.held[name]; held {
-		return job.ReasonIOError
+	if held, ok := p.state.held[name]; ok {
+		return held.why
 	}
 
 	if p.orphanOf(name) != nil {

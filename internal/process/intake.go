@@ -44,7 +44,7 @@ func (p *Pool) takeOver(files []job.File) {
 // changed since.
 func (p *Pool) isHeld(f job.File) bool {
 	held, ok := p.state.held[f.Name]
-	if ok && !held.Quiet(f) {
+	if ok && !held.file.Quiet(f) {
 		delete(p.state.held, f.Name)
 
 		return false
@@ -96,7 +96,7 @@ func (p *Pool) onFlushed(u *unit, err error) {
 	case err == nil:
 		p.queue(u)
 	case errors.Is(err, job.ErrDisk):
-		p.hold(u, err)
+		p.hold(u, job.ReasonIOError, err)
 	default:
 		p.letGo(u, err)
 	}
@@ -136,9 +136,9 @@ func (p *Pool) candidate() *unit {
 	return u
 }
 
-// hold remembers a file whose content the disk refused. A second flush would
-// say that all is well and lie, so it must change first.
-func (p *Pool) hold(u *unit, err error) {
+// hold remembers a file that cannot be taken: it must change first. A second
+// flush of a file whose content the disk refused would say that all is well and lie.
+func (p *Pool) hold(u *unit, why string, err error) {
 	s := &p.state
 	p.forget(u)
 
@@ -148,7 +148,7 @@ func (p *Pool) hold(u *unit, err error) {
 		return
 	}
 
-	s.held[u.rec.Name] = u.file
+	s.held[u.rec.Name] = heldFile{file: u.file, why: why}
 	p.deps.Log.Error().Str("file", job.Show(u.rec.Name)).Err(err).Msg("file held")
 }
 

@@ -48,10 +48,11 @@ type state struct {
 	unfinished []*unit             // ended, wait for the finisher
 	finishing  int                 // at the finisher
 	orphans    []*orphan           // handlers of an earlier daemon that still live
-	held       map[string]job.File // whose content the disk refused: not taken until they change
+	held       map[string]heldFile // not taken until they change
 	broken     gate                // closed while the handler cannot work
 	disk       gate                // closed while the disk refuses claims
 	dueFirst   bool                // the next free slot prefers a deferred job to a new file
+	clock      clock               // tells when the wall clock has jumped
 	undropped  []*unit             // never came to be, but the journal still holds jobs of them
 	droppings  map[string]uint64   // by name: the youngest attempt when first seen
 	started    uint64              // attempts started so far
@@ -75,7 +76,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		events:   make(chan func()), toFinish: make(chan []*unit), gone: make(chan struct{}),
 		state: state{
 			names: map[string]*unit{}, running: map[job.ID]*unit{}, flushing: map[*unit]struct{}{},
-			held: map[string]job.File{}, droppings: map[string]uint64{},
+			held: map[string]heldFile{}, droppings: map[string]uint64{},
 		},
 	}
 	p.counts.Store(&Counts{})

@@ -27,6 +27,10 @@ func (p *Pool) Recover(ctx context.Context, past Past) error {
 		return err
 	}
 
+	if err := p.cutDue(); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+
 	r := &recovery{Pool: p, past: past, known: map[place]struct{}{}, finish: newFinisher(p, func() {})}
 
 	for rec, err := range p.deps.Index.Unfinished() {
@@ -127,7 +131,7 @@ func resume(rec job.Record, at place, cfg Config) *unit {
 
 // interrupt defers a job that was in processing/, or on its way to or from there.
 func interrupt(u *unit, at place, cfg Config) {
-	running := u.rec.State == job.Processing && !u.rec.StartedAt.IsZero() && u.rec.Exit == nil
+	running := u.rec.State == job.Processing && u.rec.Moving == nil && !u.rec.StartedAt.IsZero() && u.rec.Exit == nil
 	now := time.Now()
 	u.rec.State, u.rec.Moving, u.rec.DueAt = job.Deferred, nil, now
 

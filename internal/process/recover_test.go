@@ -327,3 +327,29 @@ func TestOldHandlerOfADeferredJob(t *testing.T) {
 		r.stops()
 	})
 }
+
+// TestFetchedJobWasNotInterrupted kills the daemon between the fetch of a
+// deferred job and its next attempt: none was running that could have been
+// interrupted, and no attempt is given back.
+func TestFetchedJobWasNotInterrupted(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.drop(job.ProcessingFolder, "f", "f")
+
+		id := job.NewID()
+		rec := job.Record{
+			ID: id, Spool: "test", Name: "f", File: "f", State: job.Processing, Attempt: 1,
+			CreatedAt: time.Now(), StartedAt: time.Now(),
+			Moving: &job.Move{From: job.DeferredFolder, File: "f", To: job.ProcessingFolder, Name: "f", ID: id},
+		}
+
+		if err := r.ledger.Note(rec); err != nil {
+			r.Fatal(err)
+		}
+
+		r.start()
+		r.pass(time.Minute)
+		r.said(0, "job interrupted")
+		r.order("run f attempt 2", "job done")
+		r.stops()
+	})
+}

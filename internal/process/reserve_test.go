@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,13 +13,13 @@ import (
 // that is left.
 func TestReserveIsGivenUpForOutcomes(t *testing.T) {
 	bubble(t, func(r *rig) {
-		spent, full := false, true
+		var spent, free atomic.Bool
 
 		r.disk.breaks(func(call string) error {
 			switch {
 			case call == "spend reserve":
-				spent = true
-			case full && call == "fill reserve", !spent && strings.HasPrefix(call, "commit"):
+				spent.Store(true)
+			case !free.Load() && call == "fill reserve", !spent.Load() && strings.HasPrefix(call, "commit"):
 				return job.ErrDisk
 			}
 
@@ -40,7 +41,7 @@ func TestReserveIsGivenUpForOutcomes(t *testing.T) {
 			r.Errorf("counts %+v", c)
 		}
 
-		full = false
+		free.Store(true)
 
 		r.pass(time.Minute)
 		r.want("done/a", "done/b")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"importerd/internal/job"
@@ -142,6 +143,12 @@ func (p *Pool) nextDue(now time.Time) (*job.Record, time.Time, error) {
 // onEnded frees the slot of a unit and sends it on.
 func (p *Pool) onEnded(u *unit) {
 	delete(p.state.running, u.rec.ID)
+
+	if u.from == job.InboxFolder && !u.inside && errors.Is(u.err, syscall.EPERM) && !u.undropped {
+		p.hold(u, job.ReasonImmovable, u.err) // a matter of this file, not of the disk
+
+		return
+	}
 
 	p.judgeDisk(u.serial, u.err)
 

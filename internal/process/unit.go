@@ -29,6 +29,12 @@ type unit struct {
 	err       error         // why the file could not be taken or the attempt not be made
 }
 
+// heldFile is a file that is not taken until it changes.
+type heldFile struct {
+	file job.File
+	why  string // for people
+}
+
 // maxHeld bounds the files whose content the disk refused and that are
 // remembered for it. Beyond that the disk is broken, and claims wait.
 const maxHeld = 4096

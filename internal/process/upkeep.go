@@ -32,6 +32,14 @@ func (p *Pool) upkeep() {
 		return
 	}
 
+	if s.clock.jumped(time.Now()) {
+		p.deps.Log.Warn().Msg("the clock has jumped")
+
+		if err := p.cutDue(); err != nil {
+			p.doubt(err)
+		}
+	}
+
 	s.surveying = true
 	v := survey{calm: p.calm(), serial: s.started}
 
@@ -40,7 +48,7 @@ func (p *Pool) upkeep() {
 	}
 
 	for _, f := range s.held {
-		v.held = append(v.held, f)
+		v.held = append(v.held, f.file)
 	}
 
 	v.drop, s.undropped = s.undropped, nil

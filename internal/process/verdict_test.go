@@ -3,6 +3,7 @@ package process_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -267,7 +268,12 @@ func TestBrokenTriesOneAtATime(t *testing.T) {
 
 		before := len(r.book.with("run "))
 
+		var mu sync.Mutex
+
 		r.handles(func(_ context.Context, task handler.Task) job.Exit {
+			mu.Lock()
+			defer mu.Unlock()
+
 			*attempts = append(*attempts, task.Job.Attempt)
 
 			return job.Exit{}

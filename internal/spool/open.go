@@ -41,7 +41,7 @@ func Open(path string, o Options) (*Spool, error) {
 
 	s := &Spool{
 		name: o.Name, path: abs, inboxPath: filepath.Join(abs, string(job.InboxFolder)),
-		folders: map[job.Folder]*dir{}, fsync: unix.Fsync,
+		folders: map[job.Folder]*dir{}, fsync: fsync,
 	}
 
 	if s.name == "" {

@@ -37,7 +37,7 @@ type Spool struct {
 	leases   bool // the kernel tells who writes
 	warnings []string
 
-	fsync     func(fd int) error // unix.Fsync, other in tests
+	fsync     func(fd int) error // fsync, other in tests
 	untrusted atomic.Pointer[error]
 
 	reopening sync.Mutex // one ReopenInbox at a time

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"importerd/internal/config"
+	"importerd/internal/job"
+	"importerd/internal/journal"
+)
+
+// maxOffered bounds how many jobs of a spool the shell is offered.
+const maxOffered = 100
+
+// mustComplete panics where an option is completed that there is not.
+func mustComplete(err error) {
+	if err != nil {
+		panic("bug: " + err.Error())
+	}
+}
+
+// completeSpool offers the names of the configuration; the shell adds
+// directories.
+func (o *places) completeSpool(cmd *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 && cmd.Flags().Lookup("spool") == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+
+	if _, err := fromEnvironment(cmd, "config"); err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+
+	cfg, err := config.Load(o.config)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+
+	var names []cobra.Completion
+
+	for _, s := range cfg.Spools {
+		if strings.HasPrefix(s.Name, begun) {
+			names = append(names, cobra.CompletionWithDesc(s.Name, job.Show(s.Dir)))
+		}
+	}
+
+	if len(names) == 0 {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeID offers the ids of the newest jobs, in the form that was begun.
+func (o *places) completeID(cmd *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+
+	if _, err := fromEnvironment(cmd, "config", "spool"); err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+
+	sources, _ := o.openAll() // what cannot be opened is not offered
+	defer closeAll(sources)
+
+	var ids []cobra.Completion
+
+	for _, s := range sources {
+		list, _ := s.journal.List(journal.Query{Limit: maxOffered}) // likewise
+
+		for _, e := range list {
+			for _, form := range []string{shortID(e.ID), e.ID.String()} {
+				if strings.HasPrefix(form, begun) {
+					ids = append(ids, cobra.CompletionWithDesc(form, job.Show(e.Name)+" "+string(e.State)))
+
+					break
+				}
+			}
+		}
+	}
+
+	return ids, cobra.ShellCompDirectiveNoFileComp
+}

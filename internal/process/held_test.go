@@ -1,0 +1,63 @@
+package process_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"importerd/internal/job"
+)
+
+// TestImmovableFileHoldsUpNobody makes a file immutable, as chattr +i does.
+func TestImmovableFileHoldsUpNobody(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.inbox("a", "b", "c")
+
+		path := r.disk.Path(job.InboxFolder, "b")
+		if err := setFlags(path, immutable); err != nil {
+			r.Skipf("files cannot be made immutable here: %v", err)
+		}
+
+		defer func() { _ = setFlags(path, 0) }() // else it could not be removed
+
+		r.start()
+		r.want("done/a", "done/c", "inbox/b")
+
+		if reason, ok := r.pool.Explain(r.Context(), "b"); !ok || reason.Standing != job.Held {
+			r.Errorf("b: %+v", reason)
+		}
+
+		if c := r.pool.Counts(); c.Disk != "" || c.Held != 1 {
+			r.Errorf("counts %+v", c)
+		}
+
+		if err := setFlags(path, 0); err != nil {
+			r.Fatal(err)
+		}
+
+		r.pass(time.Minute)
+		r.want("done/a", "done/b", "done/c")
+		r.stops()
+	})
+}
+
+// immutable is FS_IMMUTABLE_FL of the kernel.
+const immutable = 0x10
+
+// setFlags sets a file's flags, wherever it lies; one that is gone is no error.
+func setFlags(path string, flags int) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+
+	return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags)
+}
