@@ -144,7 +144,7 @@ func TestErrorsFromSystemCalls(t *testing.T) {
 			p.inject(path, fault.call, fault.fault)
 			p.start()
 
-			pollFor(40*time.Second, func() bool { return p.dead() || p.left() == 0 })
+			pollFor(20*time.Second, func() bool { return p.dead() || p.left() == 0 })
 
 			if got := p.endOf(); got != fault.want {
 				t.Errorf("exit status %d, want %d\n%s", got, fault.want, p.tail())
