@@ -155,7 +155,7 @@ func family(pid int) []int {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, path := range tasks {
 		text, _ := os.ReadFile(path) // gone: no children
-		for _, word := range strings.Fields(string(text)) {
+		for word := range strings.FieldsSeq(string(text)) {
 			child := 0
 			if _, err := fmt.Sscan(word, &child); err == nil {
 				pids = append(pids, child)

@@ -179,7 +179,8 @@ func (j *judge) ends() {
 	}
 
 	if len(j.jobs) != len(j.deliveries) {
-		j.wrongs = append(j.wrongs, fmt.Sprintf("%d jobs have ended, %d files were delivered", len(j.jobs), len(j.deliveries)))
+		j.wrongs = append(j.wrongs,
+			fmt.Sprintf("%d jobs have ended, %d files were delivered", len(j.jobs), len(j.deliveries)))
 	}
 }
 

@@ -50,8 +50,8 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	r.drain()
 
 	j := p.verify()
-	t.Logf("FAULTS_SEED=%d FAULTS_KILLS=%d: %d kills, %d files, %d runs, %d of them repeats of a success that nobody saw, "+
-		"%d files given up as suspects", chosen, kills, done, p.count(), j.runs(), j.repeats, len(j.suspects))
+	t.Logf("FAULTS_SEED=%d FAULTS_KILLS=%d: %d kills, %d files, %d runs, %d of them repeats of a success "+
+		"that nobody saw, %d files given up as suspects", chosen, kills, done, p.count(), j.runs(), j.repeats, len(j.suspects))
 }
 
 // moment returns how long a daemon may live: often it dies while it starts and
@@ -74,7 +74,7 @@ func (r *rig) noteRecorded() {
 	} else if err != nil {
 		r.Fatal(err)
 	}
-	defer reader.Close()
+	defer func() { _ = reader.Close() }() // it has only read
 
 	for e, err := range reader.Unfinished() {
 		if err != nil {
@@ -206,7 +206,7 @@ func (p *producers) journalAgrees(j *judge) {
 	if err != nil {
 		p.Fatal(err)
 	}
-	defer reader.Close()
+	defer func() { _ = reader.Close() }() // it has only read
 
 	entries, err := reader.List(journal.Query{})
 	if err != nil {

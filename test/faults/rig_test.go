@@ -131,8 +131,7 @@ func (r *rig) ended() int {
 
 	r.note(killed)
 
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode()
 	}
 

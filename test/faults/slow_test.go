@@ -117,7 +117,8 @@ func listenForWatchdog(t *testing.T, path string) func() (int, time.Duration) {
 	}()
 
 	return func() (int, time.Duration) {
-		conn.Close()
+		_ = conn.Close()
+
 		<-done
 
 		return times, widest

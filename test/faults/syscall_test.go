@@ -46,8 +46,16 @@ func TestDeathAtASystemCall(t *testing.T) {
 		call string
 		most int // n at most: more are seldom reached by one thread
 	}{
-		{"renameat2", 16}, {"unlinkat", 6}, {"fsync", 14}, {"pwrite64", 60}, {"openat", 40},
-		{"mkdirat", 14}, {"ftruncate", 6}, {"write", 40}, {"clone", 8}, {"flock", 6},
+		{"renameat2", 16},
+		{"unlinkat", 6},
+		{"fsync", 14},
+		{"pwrite64", 60},
+		{"openat", 40},
+		{"mkdirat", 14},
+		{"ftruncate", 6},
+		{"write", 40},
+		{"clone", 8},
+		{"flock", 6},
 	} {
 		t.Run(kind.call, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +144,7 @@ func TestErrorsFromSystemCalls(t *testing.T) {
 			p.inject(path, fault.call, fault.fault)
 			p.start()
 
-			pollFor(40*time.Second, func() bool { return p.dead() || p.left() == 0 })
+			pollFor(20*time.Second, func() bool { return p.dead() || p.left() == 0 })
 
 			if got := p.endOf(); got != fault.want {
 				t.Errorf("exit status %d, want %d\n%s", got, fault.want, p.tail())
