@@ -10,9 +10,6 @@ import (
 	"importerd/internal/spool"
 )
 
-// historyPage is how many jobs are read from the journal at a time.
-const historyPage = 256
-
 // history is a journal for the keeper, which does not care about its counter.
 type history struct{ *journal.Journal }
 
@@ -30,7 +27,15 @@ func (h history) Ended(state job.State, before time.Time, n int) ([]job.Record, 
 
 // Later yields the younger jobs of these names. It looks through the whole history.
 func (h history) Later(state job.State, since time.Time, names map[string]bool) iter.Seq2[job.Record, error] {
-	return h.pages(journal.Query{State: state, Since: since, Match: func(name string) bool { return names[name] }})
+	q := journal.Query{State: state, Since: since, Match: func(name string) bool { return names[name] }}
+
+	return func(yield func(job.Record, error) bool) {
+		for entry, err := range h.All(q) {
+			if !yield(entry.Record, err) {
+				return
+			}
+		}
+	}
 }
 
 // State returns the state of a job.
@@ -50,42 +55,14 @@ func (h history) Lasting() iter.Seq2[job.ID, error] {
 		}
 
 		for _, state := range []job.State{job.Failed, job.Terminated} {
-			for rec, err := range h.pages(journal.Query{State: state}) {
-				if rec.Moving != nil && err == nil { // was unfinished
+			for entry, err := range h.All(journal.Query{State: state}) {
+				if entry.Moving != nil { // was unfinished
 					continue
 				}
 
-				if !yield(rec.ID, err) {
+				if !yield(entry.ID, err) {
 					return
 				}
-			}
-		}
-	}
-}
-
-// pages yields all jobs that q chooses, the newest first.
-func (h history) pages(q journal.Query) iter.Seq2[job.Record, error] {
-	q.Limit = historyPage
-
-	return func(yield func(job.Record, error) bool) {
-		for {
-			page, err := h.List(q)
-			if err != nil {
-				yield(job.Record{}, err)
-
-				return
-			}
-
-			for _, e := range page {
-				if !yield(e.Record, nil) {
-					return
-				}
-
-				q.Before = e.Seq
-			}
-
-			if len(page) < historyPage {
-				return
 			}
 		}
 	}

@@ -160,3 +160,22 @@ func TestDroppingOfAnAttemptThatBeganDuringTheSurvey(t *testing.T) {
 		r.stops()
 	})
 }
+
+func TestDroppingIsKnownAgain(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.start()
+		r.drop(job.ProcessingFolder, "left", "text")
+		r.pass(time.Minute)
+		r.stops()
+
+		f, err := r.disk.Spool.Stat(job.FailedFolder, "left")
+		if err != nil {
+			r.Fatal(err)
+		}
+
+		jobs, err := r.ledger.Ended(job.Failed, time.Now(), 2)
+		if err != nil || len(jobs) != 1 || !jobs[0].Seen.Untouched(f) {
+			r.Errorf("the journal has %+v, %v; the file is %+v", jobs, err, f)
+		}
+	})
+}

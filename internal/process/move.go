@@ -125,7 +125,7 @@ func (f *finisher) check(u *unit) error {
 		return nil
 	}
 
-	_, err := f.pool.deps.Lister.Stat(job.ProcessingFolder, u.rec.File)
+	found, err := f.pool.deps.Lister.Stat(job.ProcessingFolder, u.rec.File)
 
 	switch {
 	case errors.Is(err, job.ErrNotRegular):
@@ -136,6 +136,8 @@ func (f *finisher) check(u *unit) error {
 	case err != nil:
 		return fmt.Errorf("finish: %w", err)
 	default:
+		u.see(found)
+
 		return nil
 	}
 
