@@ -101,7 +101,10 @@ func (r *recovery) job(rec job.Record) error {
 		return err
 	}
 
-	return r.add(resume(rec, place{job.ProcessingFolder, f.Name}, r.cfg))
+	at.folder = job.ProcessingFolder
+	r.known[at] = struct{}{}
+
+	return r.add(resume(rec, at, r.cfg))
 }
 
 // resume returns the unit with which a job goes on whose file lies at, nil: it
