@@ -30,6 +30,10 @@ demo: build ## show files on their way through a spool (half a minute)
 test: deps ## run all tests; as root on Debian, first install the programs that they need
 	$(GO) test $(TESTFLAGS) ./...
 
+.PHONY: test-faults
+test-faults: deps ## kill it, cut its power, break its disk: minutes, and most of it as root
+	FAULTS=1 $(GO) test -count=1 -timeout 20m -v $(TESTFLAGS) ./test/faults/
+
 .PHONY: race
 race: ## run all tests under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) ./...
@@ -86,4 +90,4 @@ clean: ## remove what was built
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12

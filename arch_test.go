@@ -24,11 +24,12 @@ const module = "importerd/"
 //nolint:gochecknoglobals // a table that nobody writes to
 var architecture = []struct{ name, imports string }{
 	{"cmd/importerd", "app, config, journal, spool, job, systemd"},
-	{"app", "process, watch, spool, journal, handler, handler/command, drain, systemd, config, control, job"},
+	{"app", "process, watch, keep, spool, journal, handler, handler/command, drain, systemd, config, control, job"},
 	{"process", "handler, job"},
 	{"handler/command", "handler, job"},
 	{"handler", "job"},
 	{"watch", "job"},
+	{"keep", "job"},
 	{"spool", "job"},
 	{"journal", "job"},
 	{"control", "job"},

@@ -12,6 +12,7 @@ import (
 	"importerd/internal/handler/command"
 	"importerd/internal/job"
 	"importerd/internal/journal"
+	"importerd/internal/keep"
 	"importerd/internal/process"
 	"importerd/internal/spool"
 	"importerd/internal/systemd"
@@ -39,7 +40,8 @@ type line struct {
 type session struct {
 	watcher *watch.Watcher
 	pool    *process.Pool
-	pulses  []*systemd.Pulse // of the loops of both
+	keeper  *keep.Keeper
+	pulses  []*systemd.Pulse // of the loops of all three
 }
 
 // pulse registers one more loop with the watchdog. It counts as alive until go.
@@ -253,8 +255,9 @@ func (l *line) work() error {
 
 	var watching sync.WaitGroup
 
-	var lost error
+	var lost, kept error
 
+	watching.Go(func() { kept = s.keep(intake, stop) })
 	watching.Go(func() {
 		lost = s.watcher.Run(intake)
 
@@ -275,11 +278,11 @@ func (l *line) work() error {
 	watching.Wait()
 	l.report(s.pool.Counts())
 
-	if err == nil {
+	if err == nil && kept == nil {
 		err = l.journal.MarkClean()
 	}
 
-	return errors.Join(err, lost)
+	return errors.Join(err, lost, kept)
 }
 
 // report says what a session has done.
@@ -320,7 +323,9 @@ func (l *line) build(s *session) error {
 		return fmt.Errorf("pool: %w", err)
 	}
 
-	return nil
+	s.keeper, err = l.newKeeper(s)
+
+	return err
 }
 
 // deps gives the pool what it works with.

@@ -11,8 +11,9 @@ import (
 
 // elementError is a mistake in one element of a list or table.
 type elementError struct {
-	key string // the element's number, or its key
-	err error
+	key   string // the element's number, or its key
+	err   error
+	atKey bool // the key is the mistake, not its value
 }
 
 func (e *elementError) Error() string { return e.err.Error() }
@@ -66,7 +67,7 @@ func (l list) check() error {
 
 	for i, element := range *l.p {
 		if err := l.rule(i, element); err != nil {
-			wrong = append(wrong, &elementError{strconv.Itoa(i), err})
+			wrong = append(wrong, &elementError{key: strconv.Itoa(i), err: err})
 		}
 	}
 
@@ -107,7 +108,7 @@ func (t table) check() error {
 
 	for _, key := range slices.Sorted(maps.Keys(*t.p)) {
 		if err := t.rule(key, (*t.p)[key]); err != nil {
-			wrong = append(wrong, &elementError{key, err})
+			wrong = append(wrong, &elementError{key: key, err: err})
 		}
 	}
 
@@ -118,8 +119,8 @@ func (t table) check() error {
 func notText(key string, v any) error {
 	switch v.(type) {
 	case []any, map[string]any:
-		return &elementError{key, errors.New("an element is no string: write one in quotes")}
+		return &elementError{key: key, err: errors.New("an element is no string: write one in quotes")}
 	}
 
-	return &elementError{key, fmt.Errorf("%v is no string: write \"%v\"", v, v)}
+	return &elementError{key: key, err: fmt.Errorf("%v is no string: write \"%v\"", v, v)}
 }

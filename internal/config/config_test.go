@@ -32,6 +32,8 @@ func TestSampleLoads(t *testing.T) {
 	orders.Env = map[string]string{"PGHOST": "db1"}
 	orders.OnFailed = []string{"/usr/local/bin/tell-someone"}
 
+	orders.Keep = config.Keep{Done: 30 * 24 * time.Hour, Failed: 90 * 24 * time.Hour, Logs: 36 * time.Hour}
+
 	clicks := config.Default()
 	clicks.Name, clicks.Dir, clicks.Inbox = "clicks.v2", "/srv/importerd/clicks", "/srv/sftp/clicks"
 	clicks.Command = []string{"python3", "/usr/local/lib/clicks.py"}
@@ -39,6 +41,7 @@ func TestSampleLoads(t *testing.T) {
 	clicks.Settle, clicks.Linger, clicks.Drain = 0, 1500*time.Millisecond, 36*time.Hour
 	clicks.KillAfter, clicks.Results = time.Minute, true
 	clicks.Env = map[string]string{"LANG": "C.UTF-8"}
+	clicks.Keep = config.Keep{Failed: 24 * time.Hour, Logs: 7 * 24 * time.Hour}
 
 	want := config.Config{Spools: []config.Spool{clicks, orders}}
 	if !reflect.DeepEqual(got, want) {

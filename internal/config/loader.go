@@ -134,7 +134,12 @@ func (l *loader) problem(name string, p problem) {
 		path = append(path, p.element)
 	}
 
-	l.add(l.doc.at(path...).value, fmt.Errorf("spool %s: %s: %w", label(name), p.key, p.err))
+	at := l.doc.at(path...)
+	if p.atKey {
+		at.value = at.key
+	}
+
+	l.add(at.value, fmt.Errorf("spool %s: %s: %w", label(name), p.key, p.err))
 }
 
 // later notes a key that is planned. A value of a wrong type is told, too.

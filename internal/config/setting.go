@@ -109,6 +109,10 @@ func tuningSettings() []Setting {
 		}),
 		spanSetting("kill_after", "from SIGTERM to SIGKILL", "10s",
 			func(s *Spool) span { return span{p: &s.KillAfter, high: time.Hour} }),
+		{
+			Key: "keep", Help: "how long what has ended is kept", example: `{ done = "30d", failed = "90d", logs = "7d" }`,
+			bind: func(s *Spool) field { return keeping{&s.Keep} },
+		},
 	}
 }
 
@@ -122,5 +126,5 @@ func spanSetting(key, help, example string, bind func(*Spool) span) Setting {
 
 // laterKeys returns the keys of a spool that are planned, with the type of each.
 func laterKeys() map[string]any {
-	return map[string]any{"worker": []any{}, "inflight": int64(0), "keep": map[string]any{}, "limits": map[string]any{}}
+	return map[string]any{"worker": []any{}, "inflight": int64(0), "limits": map[string]any{}}
 }

@@ -31,6 +31,7 @@ type Spool struct {
 	Timeout   time.Duration     // of one attempt; 0: none
 	KillAfter time.Duration     // from SIGTERM to SIGKILL
 	Results   bool              // whether the handler gets a directory for results
+	Keep      Keep              // how long what has ended is kept
 }
 
 // Ready says when a file is taken for whole.
@@ -68,6 +69,7 @@ func Default() Spool {
 		Attempts:  8,
 		Backoff:   Backoff{Min: 2 * time.Second, Max: 10 * time.Minute},
 		KillAfter: 10 * time.Second,
+		Keep:      Keep{Logs: 7 * day},
 	}
 }
 
@@ -99,6 +101,7 @@ func (s Spool) InboxDir() string {
 type problem struct {
 	key     string
 	element string // its number or key; empty: the whole value
+	atKey   bool   // the element's key is the mistake
 	err     error
 }
 
@@ -141,7 +144,7 @@ func split(key string, err error) []problem {
 	p := problem{key: key, err: err}
 
 	if element, ok := errors.AsType[*elementError](err); ok {
-		p.element = element.key
+		p.element, p.atKey = element.key, element.atKey
 	}
 
 	return []problem{p}

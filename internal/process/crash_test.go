@@ -233,6 +233,15 @@ func TestPowerCutUndoesAClaim(t *testing.T) {
 		}
 
 		r.dies(rec)
+
+		if err := r.build().Recover(r.Context(), process.Past{Cut: true}); err != nil {
+			r.Fatal(err)
+		}
+
+		if n := r.ledger.Deferred(); n != 1 {
+			r.Errorf("%d jobs, want 1", n)
+		}
+
 		r.start()
 		r.want("done/a")
 

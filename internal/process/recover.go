@@ -101,7 +101,7 @@ func (r *recovery) job(rec job.Record) error {
 		return err
 	}
 
-	at.folder = job.ProcessingFolder
+	at = place{job.ProcessingFolder, f.Name}
 	r.known[at] = struct{}{}
 
 	return r.add(resume(rec, at, r.cfg))

@@ -34,10 +34,13 @@ func (p *Pool) upkeep() {
 
 	if s.clock.jumped(time.Now()) {
 		p.deps.Log.Warn().Msg("the clock has jumped")
+		p.deps.LoopPulse.Waiting()
 
 		if err := p.cutDue(); err != nil {
 			p.doubt(err)
 		}
+
+		p.deps.LoopPulse.Back()
 	}
 
 	s.surveying = true

@@ -74,7 +74,7 @@ func (s *Spool) SetAside(name string) (string, error) {
 	return s.aside.path + "/" + got, nil
 }
 
-// Remove removes a file from errors/, the only folder of which the files are
+// Remove removes a file from errors/, the only folder of which all files are
 // ours to remove. One that is not there is fs.ErrNotExist.
 func (s *Spool) Remove(folder job.Folder, name string) error {
 	if folder != job.ErrorsFolder {

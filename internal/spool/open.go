@@ -156,12 +156,9 @@ func (s *Spool) openFolders() error {
 func (s *Spool) openOwn() error {
 	own := s.folders[job.OwnFolder]
 
-	logs, err := s.ensure(own, "logs", privateMode)
-	if err != nil {
-		return err
-	}
+	var err error
 
-	if err := logs.close(); err != nil { // logs are written by path
+	if s.logs, err = s.ensure(own, "logs", privateMode); err != nil {
 		return err
 	}
 
@@ -184,7 +181,7 @@ func (s *Spool) openOwn() error {
 	return s.openScratch()
 }
 
-// openScratch opens work/ as an os.Root, which knows how to clear whole trees
+// openScratch opens work/ as an os.Root, which knows how to walk whole trees
 // without leaving them. It goes by path; that must be what is held already.
 func (s *Spool) openScratch() error {
 	scratch, err := os.OpenRoot(s.work.path)

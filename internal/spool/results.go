@@ -1,24 +1,18 @@
 package spool
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 
 	"importerd/internal/job"
 )
 
-// LogPath returns the absolute path of the job's log.
-func (s *Spool) LogPath(id job.ID) string {
-	return s.Path(job.OwnFolder, "logs") + "/" + id.String() + ".log"
-}
-
 // MakeResults makes the empty directory for the results of the job and returns
 // its absolute path. What an earlier attempt left there is removed.
 //
 // Errors: job.ErrDisk.
 func (s *Spool) MakeResults(id job.ID) (string, error) {
-	if err := s.clear(id.String()); err != nil {
+	if err := removeTree(s.work, id.String(), never); err != nil {
 		return "", resultsFailed("make", id, err)
 	}
 
@@ -33,7 +27,7 @@ func (s *Spool) MakeResults(id job.ID) (string, error) {
 //
 // Errors: job.ErrDisk.
 func (s *Spool) DropResults(id job.ID) error {
-	return resultsFailed("drop", id, s.clear(id.String()))
+	return resultsFailed("drop", id, removeTree(s.work, id.String(), never))
 }
 
 // resultsDir looks at the directory for the results of the job.
@@ -91,41 +85,6 @@ func (s *Spool) publish(id job.ID, name string, to *dir) (string, error) {
 	}
 
 	return got, s.flush(s.work) // the folder left comes first, see Sync
-}
-
-// clear removes a tree in work/. A handler may have made directories that even
-// their owner cannot empty; they are opened up then.
-func (s *Spool) clear(path string) error {
-	err := s.scratch.RemoveAll(path)
-	if errors.Is(err, fs.ErrPermission) {
-		s.loosen(path)
-		err = s.scratch.RemoveAll(path)
-	}
-
-	if err != nil {
-		return fmt.Errorf("remove: %w", err)
-	}
-
-	return nil
-}
-
-// loosen lets us into all directories of a tree, as far as they are ours.
-func (s *Spool) loosen(path string) {
-	_ = s.scratch.Chmod(path, privateMode) // if it does not help the removal says so
-
-	d, err := s.scratch.Open(path)
-	if err != nil {
-		return
-	}
-	defer d.Close() // nothing was written through it
-
-	entries, _ := d.ReadDir(-1) // likewise
-
-	for _, e := range entries {
-		if e.IsDir() {
-			s.loosen(path + "/" + e.Name())
-		}
-	}
 }
 
 func resultsFailed(verb string, id job.ID, err error) error {

@@ -29,7 +29,8 @@ type Spool struct {
 	aside   *dir
 	trials  *dir
 	locks   *dir
-	scratch *os.Root // work again, to clear and walk whole trees in it
+	logs    *dir     // to look at logs and remove them; they are written by path
+	scratch *os.Root // work again, to walk whole trees in it
 
 	kind     fsType
 	nameMax  int  // bytes
@@ -121,7 +122,7 @@ func (s *Spool) closeAll() error {
 		_ = s.scratch.Close() // nothing was written through it
 	}
 
-	open := []*dir{s.inbox.Load(), s.work, s.aside, s.trials, s.locks}
+	open := []*dir{s.inbox.Load(), s.work, s.aside, s.trials, s.locks, s.logs}
 	for _, d := range s.folders {
 		open = append(open, d)
 	}

@@ -102,12 +102,28 @@ func (d *disk) unmount() {
 
 		return err == nil
 	}) {
-		d.Errorf("unmount: %v", err)
+		d.Errorf("unmount: %v: %q", err, d.users())
 
 		_ = unix.Unmount(d.dir, unix.MNT_DETACH)
 	}
 
 	d.mounted = false
+}
+
+// users returns what processes have open on the disk.
+func (d *disk) users() []string {
+	var users []string
+
+	for _, pattern := range []string{"/proc/[0-9]*/fd/*", "/proc/[0-9]*/cwd", "/proc/[0-9]*/exe"} {
+		links, _ := filepath.Glob(pattern)
+		for _, link := range links {
+			if to, err := os.Readlink(link); err == nil && strings.HasPrefix(to, d.dir) {
+				users = append(users, link+" -> "+to)
+			}
+		}
+	}
+
+	return users
 }
 
 // cut stops the file system as a power cut would: nothing that is not in its

@@ -34,12 +34,19 @@ type run struct {
 
 // handle is what this binary does as a handler; it returns the exit status. All
 // handlers note in the history what they see.
-func handle(role string, args []string) int {
+func handle(role string) int {
 	r := &run{side: os.Getenv(sideVar), path: os.Getenv("IMPORTERD_JOB_FILE")}
 	r.event.Job, r.event.File = os.Getenv("IMPORTERD_JOB_ID"), os.Getenv("IMPORTERD_JOB_NAME")
 	r.event.Attempt, _ = strconv.Atoi(os.Getenv("IMPORTERD_JOB_ATTEMPT"))
 	r.event.Life, _ = strconv.Atoi(os.Getenv(lifeVar))
 	r.event.PID = os.Getpid()
+
+	switch role {
+	case "blind": // looks at nothing
+		return 0
+	case "linger":
+		return r.misbehave(role)
+	}
 
 	text, err := os.ReadFile(r.path)
 	if errors.Is(err, unix.EIO) {
@@ -62,7 +69,7 @@ func handle(role string, args []string) int {
 	}
 
 	if role != "model" {
-		return r.misbehave(role, args)
+		return r.misbehave(role)
 	}
 
 	lock, err := r.lock()

@@ -34,7 +34,7 @@ const patience = 3 * time.Minute
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVar); role != "" {
-		os.Exit(handle(role, os.Args[1:]))
+		os.Exit(handle(role))
 	}
 
 	if os.Getenv("FAULTS") == "" {

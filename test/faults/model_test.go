@@ -69,8 +69,8 @@ func (r *rig) noteRecorded() {
 	r.Helper()
 
 	reader, err := journal.OpenReadOnly(r.path(".importerd", "journal.db"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return // killed before it was made
+	if errors.Is(err, fs.ErrNotExist) || err != nil && strings.Contains(err.Error(), "no such table") {
+		return // killed before it was made, or as it was
 	} else if err != nil {
 		r.Fatal(err)
 	}

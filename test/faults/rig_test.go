@@ -194,7 +194,7 @@ func (r *rig) tail() string {
 		return err.Error()
 	}
 
-	return fmt.Sprintf("the end of the history:\n%s", text[max(0, len(text)-6000):])
+	return fmt.Sprintf("the end of the history:\n%s", text[max(0, len(text)-3000):])
 }
 
 // drain lets a daemon finish what is left, and stops it.
