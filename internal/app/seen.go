@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"iter"
+	"time"
 
 	"importerd/internal/job"
 	"importerd/internal/process"
@@ -130,6 +131,10 @@ func (s seenJournal) Drop(id job.ID) error {
 
 	return err
 }
+
+// CutDue leaves the times of deferred jobs to the next start: it depends on
+// settings that may not be known here.
+func (s seenJournal) CutDue(time.Time) error { return nil }
 
 // seenIndex remembers the jobs that recovery begins with.
 type seenIndex struct {
