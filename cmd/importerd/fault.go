@@ -69,7 +69,7 @@ func hintFor(err error) string {
 	}
 
 	if errors.Is(err, app.ErrUnfinished) {
-		return "errors/ says why files failed; those in deferred/ are tried again by the next run; of those held the log says why"
+		return "errors/ says why files failed, the log why they are held; those in deferred/ are tried again by the next run"
 	}
 
 	return ""

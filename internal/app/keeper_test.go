@@ -83,7 +83,8 @@ func (l *line) ends(t *testing.T, state job.State) job.Record {
 
 	path := l.spool.Path(state.Folder(), "a")
 	log := l.spool.LogPath(rec.ID)
-	err := errors.Join(os.WriteFile(path, nil, 0o600), os.WriteFile(log, nil, 0o600), os.Chtimes(log, time.Time{}, time.Now()))
+	err := errors.Join(os.WriteFile(path, nil, 0o600), os.WriteFile(log, nil, 0o600),
+		os.Chtimes(log, time.Time{}, time.Now()))
 
 	f, serr := l.spool.Stat(state.Folder(), "a")
 	rec.Seen = f
