@@ -132,7 +132,9 @@ func (f *finisher) confirm() error {
 	}
 
 	for _, u := range units {
-		u.rec.Moving = nil
+		if !u.owed {
+			u.rec.Moving = nil
+		}
 	}
 
 	if recs := records(units); len(recs) > 0 {
@@ -151,6 +153,7 @@ func (f *finisher) confirm() error {
 
 	f.told = nil
 
+	f.pool.report(units)
 	f.pool.post(func() { f.pool.onFinished(units) })
 
 	return nil

@@ -131,7 +131,7 @@ func (p *Pool) judgeHandler(u *unit, now time.Time) {
 	case u.verdict == job.Broken:
 		if !b.closed {
 			p.deps.Log.Error().Str("err", u.rec.Error).Msg("handler broken, files wait")
-			p.notifier.add(u.rec, brokenNote(u.rec))
+			p.notifier.add(u.rec, brokenNote(u.rec), nil)
 		}
 
 		b.close(u.rec.Error, backoff, now, p.state.started)

@@ -2,7 +2,9 @@ package process
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"importerd/internal/job"
 
@@ -25,20 +27,24 @@ type notifier struct {
 type notice struct {
 	rec  job.Record
 	note []byte
+	told func() error // called when it was told; nil: nobody cares
 }
+
+// notifyLimit is how long one run of the command may last: those behind it wait.
+const notifyLimit = 10 * time.Minute
 
 func newNotifier(call func(context.Context, job.Record, []byte) error, log zerolog.Logger) *notifier {
 	return &notifier{call: call, log: log, wake: make(chan struct{}, 1)}
 }
 
 // add queues a notice. It does not block.
-func (n *notifier) add(rec job.Record, note []byte) {
+func (n *notifier) add(rec job.Record, note []byte, told func() error) {
 	if n.call == nil {
 		return
 	}
 
 	n.mu.Lock()
-	n.pending = append(n.pending, notice{rec, note})
+	n.pending = append(n.pending, notice{rec, note, told})
 	n.mu.Unlock()
 	n.poke()
 }
@@ -59,21 +65,36 @@ func (n *notifier) poke() {
 }
 
 // run tells what is queued until it is closed and all is told. When work is
-// done the calls come back at once.
+// done the calls come back at once, and what was not told is told by the next start.
 func (n *notifier) run(work context.Context) {
 	for {
 		next, more := n.next()
 
 		switch {
 		case next != nil:
-			if err := n.call(work, next.rec, next.note); err != nil {
-				n.log.Warn().Str("job", next.rec.ID.String()).Err(err).Msg("on_failed did not work")
-			}
+			n.tell(work, next)
 		case more:
 			<-n.wake
 		default:
 			return
 		}
+	}
+}
+
+// tell runs the command for one notice. A command that has refused was run all
+// the same: that is what can be promised.
+func (n *notifier) tell(work context.Context, next *notice) {
+	ctx, cancel := context.WithTimeout(work, notifyLimit)
+	defer cancel()
+
+	err := n.call(ctx, next.rec, next.note)
+
+	if work.Err() == nil && next.told != nil {
+		err = errors.Join(err, next.told())
+	}
+
+	if err != nil {
+		n.log.Warn().Str("job", next.rec.ID.String()).Err(err).Msg("on_failed did not work")
 	}
 }
 

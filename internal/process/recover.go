@@ -254,7 +254,10 @@ func (r *recovery) settle() error {
 	for _, u := range ended {
 		r.tell(u)
 
-		u.rec.Moving = nil
+		if !u.owed {
+			u.rec.Moving = nil
+		}
+
 		r.known[place{u.rec.State.Folder(), u.rec.File}] = struct{}{}
 	}
 
@@ -264,7 +267,13 @@ func (r *recovery) settle() error {
 		return nil
 	}
 
-	return r.deps.Journal.Note(records(ended)...)
+	if err := r.deps.Journal.Note(records(ended)...); err != nil {
+		return err
+	}
+
+	r.report(ended)
+
+	return nil
 }
 
 // files makes jobs of files that no job knows.

@@ -25,7 +25,7 @@ func (p *Pool) tell(u *unit) {
 	rec := u.rec
 
 	if rec.State == job.Failed {
-		p.fail(rec)
+		p.fail(u)
 	}
 
 	level, message := headline(u)
@@ -70,8 +70,10 @@ func headline(u *unit) (zerolog.Level, string) {
 	}
 }
 
-// fail writes the note for people beside a failed job and has the operator told.
-func (p *Pool) fail(rec job.Record) {
+// fail writes the note for people beside a failed job.
+func (p *Pool) fail(u *unit) {
+	rec := u.rec
+
 	name := rec.File
 	if name == "" { // another file of its name may lie there, with a note of its own
 		name = job.WithID(rec.Name, rec.ID)
@@ -82,7 +84,38 @@ func (p *Pool) fail(rec job.Record) {
 		p.line(p.deps.Log.Warn(), rec).Err(err).Msg("note not written")
 	}
 
-	p.notifier.add(rec, note)
+	// A job without a file has no move to keep open: it is told, but not again.
+	u.note, u.owed = note, p.notifier.call != nil && rec.Moving != nil
+}
+
+// report has the operator told of those units that have failed. It comes after
+// the journal knows where their files lie: what settleDebt notes must be the last.
+func (p *Pool) report(units []*unit) {
+	for _, u := range units {
+		rec := u.rec
+
+		switch {
+		case u.note == nil:
+		case u.owed:
+			p.notifier.add(rec, u.note, func() error { return p.settleDebt(rec) })
+		default:
+			p.notifier.add(rec, u.note, nil)
+		}
+	}
+}
+
+// settleDebt notes that the operator was told of a failed job: its move counts
+// as confirmed, and its name is free.
+func (p *Pool) settleDebt(rec job.Record) error {
+	rec.Moving = nil
+
+	if err := p.deps.Journal.Note(rec); err != nil {
+		return fmt.Errorf("note that it was told: %w", err)
+	}
+
+	p.deps.Look(rec.Name)
+
+	return nil
 }
 
 // failedNote is the text of errors/NAME.txt.

@@ -24,6 +24,8 @@ type unit struct {
 	moved     bool          // the finisher has moved its file
 	trial     bool          // started while the disk refuses: the loop wants to know whether it still does
 	nothing   bool          // it was taken for a dropping and is none: nothing is told
+	note      []byte        // for the operator, of a job that has failed
+	owed      bool          // the operator is still to be told; the journal keeps the move open until then
 	verdict   job.Verdict   // on the last attempt; empty: no attempt was made
 	wait      time.Duration // where no attempt was made: how long until the next look
 	err       error         // why the file could not be taken or the attempt not be made
