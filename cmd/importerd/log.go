@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"time"
 
@@ -24,9 +25,9 @@ func (o *logOptions) flags(cmd *cobra.Command) {
 		"what is less important is not logged")
 }
 
-// logger returns what the options say. It writes no times where the journal
-// does.
-func (p *program) logger(o logOptions) zerolog.Logger {
+// logger returns what the options say, writing to out, which leads to standard
+// error. It writes no times where the journal does.
+func (p *program) logger(o logOptions, out io.Writer) zerolog.Logger {
 	level, err := zerolog.ParseLevel(o.level)
 	if err != nil {
 		panic("bug: " + err.Error())
@@ -37,10 +38,10 @@ func (p *program) logger(o logOptions) zerolog.Logger {
 	zerolog.DurationFieldUnit = time.Second
 
 	stamped := !p.supervisor.Journal(p.stderr)
-	log := zerolog.New(p.stderr)
+	log := zerolog.New(out)
 
 	if o.format == "console" || o.format == "auto" && term.IsTerminal(int(p.stderr.Fd())) {
-		log = zerolog.New(consoleWriter(p.stderr, stamped))
+		log = zerolog.New(consoleWriter(p.stderr, out, stamped))
 	}
 
 	if stamped {
@@ -52,9 +53,9 @@ func (p *program) logger(o logOptions) zerolog.Logger {
 
 // consoleWriter writes for people, in colour on a terminal; the library heeds
 // NO_COLOR.
-func consoleWriter(file *os.File, stamped bool) zerolog.ConsoleWriter {
+func consoleWriter(file *os.File, out io.Writer, stamped bool) zerolog.ConsoleWriter {
 	w := zerolog.ConsoleWriter{
-		Out:         file,
+		Out:         out,
 		NoColor:     !term.IsTerminal(int(file.Fd())),
 		TimeFormat:  time.TimeOnly,
 		FieldsOrder: []string{"spool", "file", "attempt", "took"},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -28,6 +29,9 @@ appended. Otherwise it runs all spools of the configuration file.
 
 Each option can be set by an environment variable as well: --kill-after by
 IMPORTERD_KILL_AFTER. Durations are written as 90s, 10m, 1h30m or 2d.`
+
+// logGrace is how long the end of the daemon waits for the reader of its log.
+const logGrace = 2 * time.Second
 
 // daemon is one call of the command run.
 type daemon struct {
@@ -111,7 +115,12 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 
-	log := d.logger(d.log)
+	lines := newLogQueue(d.stderr)
+	go lines.run()
+
+	defer lines.close(logGrace)
+
+	log := d.logger(d.log, lines)
 	if d.warning != nil {
 		log.Warn().Err(d.warning).Msg("no watchdog")
 	}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestLogThatNobodyReads: it costs one moment in all, what was lost is told, and
+// the end does not wait for the reader.
+func TestLogThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reader, writer := io.Pipe()
+		q := newLogQueue(writer)
+
+		go q.run()
+
+		began := time.Now()
+
+		for i := range logLines + 100 {
+			if _, err := fmt.Fprintf(q, "%d\n", i); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		if took := time.Since(began); took != logPatience {
+			t.Errorf("writing took %v, want %v", took, logPatience)
+		}
+
+		lines := bufio.NewScanner(reader)
+		lost := ""
+
+		for lines.Scan() && lost == "" {
+			if strings.Contains(lines.Text(), "lost") {
+				lost = lines.Text()
+			}
+		}
+
+		if !strings.Contains(lost, `"lost":99,`) {
+			t.Errorf("told %s", lost)
+		}
+
+		began = time.Now()
+
+		q.close(time.Minute) // the reader has stopped again
+
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("the end took %v", took)
+		}
+
+		_ = reader.Close()
+		<-q.done
+	})
+}
