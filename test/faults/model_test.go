@@ -51,7 +51,8 @@ func TestKilledAtRandomMoments(t *testing.T) {
 
 	j := p.verify()
 	t.Logf("FAULTS_SEED=%d FAULTS_KILLS=%d: %d kills, %d files, %d runs, %d of them repeats of a success "+
-		"that nobody saw, %d files given up as suspects", chosen, kills, done, p.count(), j.runs(), j.repeats, len(j.suspects))
+		"that nobody saw, %d files given up as suspects",
+		chosen, kills, done, p.count(), j.runs(), j.repeats, len(j.suspects))
 }
 
 // moment returns how long a daemon may live: often it dies while it starts and
