@@ -17,7 +17,7 @@ const (
 	codeNotSo     = 1  // what was asked for is not so
 	codeUsage     = 64 // the command line is wrong
 	codeData      = 65 // bad input
-	codeUntrusted = 74 // the disk cannot be trusted
+	codeUntrusted = 74 // the disk cannot be trusted, or refuses
 	codeTaken     = 75 // another daemon has the spool
 	codeConfig    = 78 // the configuration or a directory is wrong
 )
@@ -69,7 +69,7 @@ func hintFor(err error) string {
 	}
 
 	if errors.Is(err, app.ErrUnfinished) {
-		return "errors/ says why files failed; those in deferred/ are tried again by the next run"
+		return "errors/ says why files failed, the log why they are held; those in deferred/ are tried again by the next run"
 	}
 
 	return ""
@@ -93,6 +93,8 @@ func code(err error) int {
 		return codeTaken
 	case unfit, newer:
 		return codeConfig
+	case errors.Is(err, job.ErrDisk):
+		return codeUntrusted
 	}
 
 	return codeNotSo

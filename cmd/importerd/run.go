@@ -71,7 +71,8 @@ func (d *daemon) addFlags(cmd *cobra.Command) {
 
 	d.flags.StringVarP(&d.config, "config", "c", defaultConfig, "configuration `FILE`")
 	d.flags.StringVar(&d.spool.Dir, "spool", "", "run one spool, with its directory `DIR`")
-	d.flags.BoolVar(&d.once, "once", false, "handle what is there now, then exit: 0 all done, 1 some failed or deferred")
+	d.flags.BoolVar(&d.once, "once", false,
+		"handle what is there now, then exit: 0 all done, 1 some failed, deferred or held")
 	d.flags.StringVar(&d.spool.Name, "name", "", "`NAME` of the spool (default that of the directory)")
 
 	for _, setting := range config.Settings() {

@@ -19,8 +19,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// ErrUnfinished says that a run with Once left files failed or deferred.
-var ErrUnfinished = errors.New("some files are failed or deferred")
+// ErrUnfinished says that a run with Once left files failed, deferred or held.
+var ErrUnfinished = errors.New("some files are failed, deferred or held")
 
 const (
 	// tellGrace is how long the supervisor gets to take the last message.

@@ -45,22 +45,18 @@ func (h history) State(id job.ID) (job.State, error) {
 	return e.State, err //nolint:wrapcheck // passed on
 }
 
-// Lasting yields the jobs that have not ended, and those that failed.
+// Lasting yields the jobs that have not ended, and those that failed. One whose
+// file's last move is not confirmed would be both: it comes once.
 func (h history) Lasting() iter.Seq2[job.ID, error] {
 	return func(yield func(job.ID, error) bool) {
-		for entry, err := range h.Unfinished() {
-			if !yield(entry.ID, err) {
-				return
-			}
+		all := []iter.Seq2[journal.Entry, error]{
+			h.Unfinished(), h.All(journal.Query{State: job.Failed}), h.All(journal.Query{State: job.Terminated}),
 		}
 
-		for _, state := range []job.State{job.Failed, job.Terminated} {
-			for entry, err := range h.All(journal.Query{State: state}) {
-				if entry.Moving != nil { // was unfinished
-					continue
-				}
-
-				if !yield(entry.ID, err) {
+		for i, some := range all {
+			for entry, err := range some {
+				twice := i > 0 && entry.Moving != nil
+				if !twice && !yield(entry.ID, err) {
 					return
 				}
 			}
@@ -86,5 +82,5 @@ func (l logs) Logs() iter.Seq2[keep.Log, error] {
 func (l logs) Log(id job.ID) (keep.Log, error) {
 	log, err := l.Spool.Log(id)
 
-	return keep.Log(log), err //nolint:wrapcheck // passed on
+	return keep.Log(log), err
 }

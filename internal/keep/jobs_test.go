@@ -33,7 +33,7 @@ func TestRemovesAllThatIsTheJobs(t *testing.T) {
 		r.write(r.Path(job.ErrorsFolder, "bad.txt"), "why")
 		r.logged(failed.ID, 10, time.Hour)
 
-		ended := r.made("ended", job.Terminated, 91*day)
+		r.made("ended", job.Terminated, 91*day)
 		lasting := r.made("worse", job.Failed, 89*day)
 		r.write(r.Path(job.ErrorsFolder, "worse.txt"), "why")
 
@@ -55,8 +55,6 @@ func TestRemovesAllThatIsTheJobs(t *testing.T) {
 		if _, err := os.Stat(outside + "/precious"); err != nil {
 			r.Error(err)
 		}
-
-		_ = ended
 	})
 }
 

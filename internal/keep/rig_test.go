@@ -158,7 +158,7 @@ func (r *rig) record(rec job.Record, state job.State, ago time.Duration) job.Rec
 	rec.State, rec.CreatedAt, rec.FinishedAt = state, r.wall().Add(-ago), r.wall().Add(-ago)
 
 	if rec.File != "" {
-		f, err := r.Spool.Stat(state.Folder(), rec.File)
+		f, err := r.Stat(state.Folder(), rec.File)
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -168,7 +168,7 @@ func TestDroppingIsKnownAgain(t *testing.T) {
 		r.pass(time.Minute)
 		r.stops()
 
-		f, err := r.disk.Spool.Stat(job.FailedFolder, "left")
+		f, err := r.disk.Stat(job.FailedFolder, "left")
 		if err != nil {
 			r.Fatal(err)
 		}

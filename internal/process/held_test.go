@@ -44,6 +44,35 @@ func TestImmovableFileHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// TestImmovableFileIsTriedAgain lets the claim be forbidden by the directory, as a
+// sticky one does, so that nothing changes at the file when it is allowed.
+func TestImmovableFileIsTriedAgain(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.disk.breaks(func(call string) error {
+			if call == "claim a" {
+				return unix.EPERM
+			}
+
+			return nil
+		})
+		r.inbox("a")
+		r.start()
+		r.pass(2 * time.Minute)
+		r.want("inbox/a")
+		r.said(1, "file held")
+
+		r.disk.breaks(nil)
+		r.pass(time.Minute)
+		r.want("done/a")
+
+		if c := r.pool.Counts(); c.Held != 0 {
+			r.Errorf("counts %+v", c)
+		}
+
+		r.stops()
+	})
+}
+
 // immutable is FS_IMMUTABLE_FL of the kernel.
 const immutable = 0x10
 

@@ -40,8 +40,8 @@ func (p *Pool) takeOver(files []job.File) {
 	}
 }
 
-// isHeld says whether f is a file that the disk refused and that has not
-// changed since.
+// isHeld says whether f is a file that could not be taken, has not changed since
+// and is not to be tried again yet.
 func (p *Pool) isHeld(f job.File) bool {
 	held, ok := p.state.held[f.Name]
 	if ok && !held.file.Quiet(f) {
@@ -50,7 +50,7 @@ func (p *Pool) isHeld(f job.File) bool {
 		return false
 	}
 
-	return ok
+	return ok && (held.again.IsZero() || time.Now().Before(held.again))
 }
 
 // flush brings the content of a file to the disk, beside the loop: it may take
@@ -96,7 +96,7 @@ func (p *Pool) onFlushed(u *unit, err error) {
 	case err == nil:
 		p.queue(u)
 	case errors.Is(err, job.ErrDisk):
-		p.hold(u, job.ReasonIOError, err)
+		p.hold(u, heldFile{why: job.ReasonIOError}, err)
 	default:
 		p.letGo(u, err)
 	}
@@ -136,20 +136,26 @@ func (p *Pool) candidate() *unit {
 	return u
 }
 
-// hold remembers a file that cannot be taken: it must change first. A second
-// flush of a file whose content the disk refused would say that all is well and lie.
-func (p *Pool) hold(u *unit, why string, err error) {
+// hold remembers a file that cannot be taken: it must change first, or again must
+// have come, if that is not zero. A second flush of a file whose content the disk
+// refused would say that all is well and lie. It is told once.
+func (p *Pool) hold(u *unit, h heldFile, err error) {
 	s := &p.state
 	p.forget(u)
 
-	if len(s.held) >= maxHeld {
+	before, known := s.held[u.rec.Name]
+	if !known && len(s.held) >= maxHeld {
 		p.closeDisk(err)
 
 		return
 	}
 
-	s.held[u.rec.Name] = heldFile{file: u.file, why: why}
-	p.deps.Log.Error().Str("file", job.Show(u.rec.Name)).Err(err).Msg("file held")
+	h.file = u.file
+	s.held[u.rec.Name] = h
+
+	if !known || !before.file.Quiet(u.file) {
+		p.deps.Log.Error().Str("file", job.Show(u.rec.Name)).Err(err).Msg("file held")
+	}
 }
 
 // letGo gives a file that could not be taken back to the watcher's care. That

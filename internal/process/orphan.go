@@ -16,7 +16,7 @@ type orphan struct {
 	rec     job.Record // its file where there is one; File is empty where not
 	folder  job.Folder // where the file lies
 	since   time.Time
-	killed  bool
+	killed  time.Time // zero: not yet
 }
 
 // findOrphans asks handlers that outlived their daemon to end. Their exit
@@ -87,6 +87,15 @@ func (p *Pool) haunted() bool {
 	return slices.ContainsFunc(p.state.orphans, func(o *orphan) bool { return o.rec.File != "" })
 }
 
+// hopes says whether an old handler that works on a file is about to end. One
+// that outlives SIGKILL was not found, or is stuck in the kernel: nobody knows
+// when it ends.
+func (p *Pool) hopes() bool {
+	return slices.ContainsFunc(p.state.orphans, func(o *orphan) bool {
+		return o.rec.File != "" && (o.killed.IsZero() || time.Since(o.killed) < orphanHope)
+	})
+}
+
 // checkOrphans sends the files of old handlers that are gone on, and kills
 // those whose grace is over.
 func (p *Pool) checkOrphans(gone []job.ID) {
@@ -97,8 +106,8 @@ func (p *Pool) checkOrphans(gone []job.ID) {
 	})
 
 	for _, o := range s.orphans {
-		if !o.killed && time.Since(o.since) >= p.cfg.KillAfter {
-			o.killed = true
+		if o.killed.IsZero() && time.Since(o.since) >= p.cfg.KillAfter {
+			o.killed = time.Now()
 			o.signal(syscall.SIGKILL)
 		}
 	}

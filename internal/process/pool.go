@@ -151,7 +151,7 @@ func (p *Pool) Idle(ctx context.Context) bool {
 	idle := false
 	asked := p.ask(ctx, func() {
 		due, _, err := p.deps.Index.Due(time.Now(), 1)
-		idle = err == nil && len(due) == 0 && len(p.state.names) == 0 && !p.busy() && !p.haunted()
+		idle = err == nil && len(due) == 0 && len(p.state.names) == 0 && !p.busy() && !p.hopes()
 	})
 
 	return asked && idle

@@ -284,6 +284,47 @@ func TestOldHandlerIsKilledAndItsFileHeld(t *testing.T) {
 	})
 }
 
+// TestOldHandlerThatCannotBeEnded is one in a session of its own, where it is not found.
+func TestOldHandlerThatCannotBeEnded(t *testing.T) {
+	dir := t.TempDir()
+	ended := oldHandler(t, dir, "old", `setsid sh -c 'echo; exec 1>&-; read x <&3' & wait`)
+
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, dir)
+		r.start()
+		<-ended
+		r.pass(15 * time.Second)
+
+		if r.pool.Idle(r.Context()) {
+			r.Error("idle while the old handler may still end")
+		}
+
+		r.pass(10 * time.Second)
+
+		if !r.pool.Idle(r.Context()) {
+			r.Error("never idle")
+		}
+
+		if c := r.pool.Counts(); c.Held != 1 {
+			r.Errorf("counts %+v", c)
+		}
+
+		r.want("processing/old")
+
+		if err := os.WriteFile(dir+"/fifo", []byte("end\n"), 0o600); err != nil {
+			r.Fatal(err)
+		}
+
+		deadline := time.Now().Add(time.Hour) // of the bubble
+		for len(r.names(job.DoneFolder)) == 0 && time.Now().Before(deadline) {
+			r.pass(time.Second)
+		}
+
+		r.want("done/old")
+		r.stops()
+	})
+}
+
 func TestOldHandlerThatTidiesUp(t *testing.T) {
 	dir := t.TempDir()
 	ended := oldHandler(t, dir, "old", `trap 'rm processing/old; exit 0' TERM; echo; while :; do read x <&3; done`)

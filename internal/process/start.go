@@ -17,6 +17,8 @@ const (
 	// orphanEvery is how often it is asked whether a handler of an earlier
 	// daemon still lives.
 	orphanEvery = time.Second
+	// orphanHope is how long after SIGKILL it may take to end.
+	orphanHope = 10 * time.Second
 )
 
 // startAll starts attempts while there are free slots and something to do.
@@ -145,7 +147,8 @@ func (p *Pool) onEnded(u *unit) {
 	delete(p.state.running, u.rec.ID)
 
 	if u.from == job.InboxFolder && !u.inside && errors.Is(u.err, syscall.EPERM) && !u.undropped {
-		p.hold(u, job.ReasonImmovable, u.err) // a matter of this file, not of the disk
+		again := time.Now().Add(immovableEvery)
+		p.hold(u, heldFile{why: job.ReasonImmovable, again: again}, u.err) // a matter of this file, not of the disk
 
 		return
 	}
@@ -154,6 +157,7 @@ func (p *Pool) onEnded(u *unit) {
 
 	switch {
 	case u.inside:
+		delete(p.state.held, u.rec.Name)
 		p.conclude(u)
 	case u.from == job.InboxFolder:
 		p.letGo(u, u.err)

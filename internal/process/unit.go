@@ -31,9 +31,14 @@ type unit struct {
 
 // heldFile is a file that is not taken until it changes.
 type heldFile struct {
-	file job.File
-	why  string // for people
+	file  job.File
+	why   string    // for people
+	again time.Time // tried again then although it has not changed; zero: never
 }
+
+// immovableEvery is how often it is tried again to claim a file that could not be
+// moved. What forbids it may be the directory: then nothing changes at the file.
+const immovableEvery = 30 * time.Second
 
 // maxHeld bounds the files whose content the disk refused and that are
 // remembered for it. Beyond that the disk is broken, and claims wait.

@@ -128,7 +128,41 @@ func (s *Spool) findInbox() (*dir, error) {
 		}
 	}
 
+	if insideSpool(inbox) {
+		return nil, errors.Join(&UnfitError{
+			Path: inbox.path, Reason: "cannot be the inbox, it is a folder in which a spool keeps files at work",
+			Hint: "use the inbox of that spool, or a directory of its own",
+		}, inbox.close())
+	}
+
 	return inbox, nil
+}
+
+// insideSpool says whether d is a folder of whatever spool from which nobody else
+// may take files, or lies in its .importerd. From done/ and failed/ files may be taken.
+func insideSpool(d *dir) bool {
+	inside := false
+
+	_ = d.use(func(at int) error { // what cannot be looked at is none that we know
+		parent, perr := statAt(at, "..")
+		above, aerr := statAt(at, "../../"+string(job.OwnFolder))
+		inside = perr == nil && aerr == nil && identityOf(&parent).inode(identityOf(&above))
+
+		if _, err := statAt(at, "../"+string(job.OwnFolder)); err != nil {
+			return err
+		}
+
+		for _, folder := range []job.Folder{
+			job.ProcessingFolder, job.DeferredFolder, job.ErrorsFolder, job.ResultsFolder, job.OwnFolder,
+		} {
+			stat, err := statAt(at, "../"+string(folder))
+			inside = inside || err == nil && identityOf(&stat).inode(d.id)
+		}
+
+		return nil
+	})
+
+	return inside
 }
 
 // ours are the folders in the spool other than the inbox.

@@ -39,14 +39,7 @@ func (s *Spool) Logs() iter.Seq2[Log, error] {
 				return
 			}
 
-			text, named := strings.CutSuffix(name, logSuffix)
-
-			id, err := job.ParseID(text)
-			if !named || err != nil || id.String() != text {
-				continue
-			}
-
-			log, err := s.Log(id)
+			log, err := s.logNamed(name)
 			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, job.ErrNotRegular) {
 				continue
 			}
@@ -56,6 +49,18 @@ func (s *Spool) Logs() iter.Seq2[Log, error] {
 			}
 		}
 	}
+}
+
+// logNamed is Log by the name of the file; one that is no log's is fs.ErrNotExist.
+func (s *Spool) logNamed(name string) (Log, error) {
+	text, named := strings.CutSuffix(name, logSuffix)
+
+	id, err := job.ParseID(text)
+	if !named || err != nil || id.String() != text {
+		return Log{}, fs.ErrNotExist
+	}
+
+	return s.Log(id)
 }
 
 // Log looks at the log of a job.

@@ -106,6 +106,7 @@ func loosen(at int, name string) error {
 	}
 	defer discard(fd)
 
+	//nolint:wrapcheck // the caller tries again and says what then happens
 	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), privateMode) // by name it would follow a link
 }
 
