@@ -21,7 +21,15 @@ const pidFile = "pid"
 // lock takes the instance lock: a flock on the spool's directory itself, so
 // that nothing has to be made for it and it cannot be removed by mistake.
 func (s *Spool) lock() error {
+	const tries = 50 // of 100 ms
+
 	err := s.root.use(lockSoon)
+
+	// Its holder was killed as it started a handler: on a busy machine it may
+	// take a while until that lets go.
+	for n := 1; n < tries && errors.Is(err, job.ErrHeld) && PIDOf(s.path) == 0; n++ {
+		err = s.root.use(lockSoon)
+	}
 
 	switch {
 	case err == nil:

@@ -9,6 +9,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"importerd/internal/job"
 	"importerd/internal/spool"
@@ -157,4 +160,27 @@ func TestCloseTwiceAndUseAfterwards(t *testing.T) {
 			t.Errorf("sync after the end: %v, which blames the disk", err)
 		}
 	}
+}
+
+// TestLockThatNobodyHasIsWaitedFor opens a spool whose holder was killed as it
+// started a handler: the child has the lock until it gets to its exec, which may
+// take long on a busy machine.
+func TestLockThatNobodyHasIsWaitedFor(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+
+	s, err := spool.Open(dir, spool.Options{})
+	check(t, err)
+	check(t, s.Close())
+
+	lock, err := os.Open(dir)
+	check(t, err)
+	check(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB))
+
+	time.AfterFunc(time.Second, func() { _ = lock.Close() })
+
+	s, err = spool.Open(dir, spool.Options{})
+	check(t, err)
+	check(t, s.Close())
 }

@@ -85,11 +85,26 @@ func newDisk(t testing.TB, fstype string, size int64) *disk {
 func (d *disk) mount() {
 	d.Helper()
 
-	if out, err := exec.Command("mount", d.device, d.dir).CombinedOutput(); err != nil {
-		d.Fatalf("mount: %v: %s", err, out)
-	}
+	// As long as anybody still holds the file system that was shut down, a mount
+	// shows that one again.
+	if !poll(func() bool {
+		if out, err := exec.Command("mount", d.device, d.dir).CombinedOutput(); err != nil {
+			d.Fatalf("mount: %v: %s", err, out)
+		}
 
-	d.mounted = true
+		d.mounted = true
+		probe := filepath.Join(d.dir, "probe")
+
+		if os.WriteFile(probe, nil, 0o600) == nil && os.Remove(probe) == nil {
+			return true
+		}
+
+		d.unmount()
+
+		return false
+	}) {
+		d.Fatal("the disk does not come back")
+	}
 }
 
 // unmount waits for processes that still use it.

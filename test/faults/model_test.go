@@ -50,8 +50,8 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	r.drain()
 
 	j := p.verify()
-	t.Logf("FAULTS_SEED=%d FAULTS_KILLS=%d: %d kills, %d files, %d runs, %d of them repeats of a success that "+
-		"nobody saw, %d files given up as suspects",
+	t.Logf("FAULTS_SEED=%d FAULTS_KILLS=%d: %d kills, %d files, %d runs, %d of them repeats of a success "+
+		"that nobody saw, %d files given up as suspects",
 		chosen, kills, done, p.count(), j.runs(), j.repeats, len(j.suspects))
 }
 
