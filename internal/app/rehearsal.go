@@ -242,9 +242,6 @@ func (r *rehearsal) Drop(job.ID) error { return nil }
 // MarkStarted does nothing.
 func (r *rehearsal) MarkStarted() error { return nil }
 
-// CutDue does nothing.
-func (r *rehearsal) CutDue(time.Time) error { return nil }
-
 // FillReserve does nothing.
 func (r *rehearsal) FillReserve() error { return nil }
 
