@@ -239,6 +239,9 @@ func (r *rehearsal) Commit(...job.Record) error { return nil }
 // Drop does nothing.
 func (r *rehearsal) Drop(job.ID) error { return nil }
 
+// CutDue does nothing.
+func (r *rehearsal) CutDue(time.Time) error { return nil }
+
 // MarkStarted does nothing.
 func (r *rehearsal) MarkStarted() error { return nil }
 
