@@ -10,6 +10,3 @@ func (j *Journal) Waiting() int {
 
 // Transactions says how many were begun. Nobody must be writing.
 func (j *Journal) Transactions() int { return j.writer.transactions }
-
-// InUse is how many connections are in use.
-func (r *Reader) InUse() int { return r.db.Stats().InUse }

@@ -168,23 +168,3 @@ func TestStillFindsDamage(t *testing.T) {
 		}
 	}
 }
-
-// TestReadersLeaveNoConnection: one that is not given back keeps its locks for
-// as long as the process lives.
-func TestReadersLeaveNoConnection(t *testing.T) {
-	t.Parallel()
-
-	dir := t.TempDir()
-	j := open(t, dir)
-	must(t, j.Commit(plain("a")))
-
-	r, err := journal.OpenReadOnly(options(dir).Path)
-	must(t, err)
-
-	if n := r.InUse(); n != 0 {
-		t.Errorf("%d connections are in use", n)
-	}
-
-	must(t, r.Close())
-	shut(t, j)
-}
