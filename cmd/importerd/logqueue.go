@@ -70,14 +70,21 @@ func (q *logQueue) run() {
 		case line := <-q.lines:
 			q.write(line)
 		case <-q.quit:
-			for {
-				select {
-				case line := <-q.lines:
-					q.write(line)
-				default:
-					return
-				}
-			}
+			q.rest()
+
+			return
+		}
+	}
+}
+
+// rest writes what is left.
+func (q *logQueue) rest() {
+	for {
+		select {
+		case line := <-q.lines:
+			q.write(line)
+		default:
+			return
 		}
 	}
 }
