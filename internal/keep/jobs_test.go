@@ -180,6 +180,11 @@ func TestLeavesTheFileOfAYoungerJob(t *testing.T) {
 		fourth := job.Record{ID: job.NewID(), Name: "b", File: "b", Results: "b"}
 		fourth.Moving = &job.Move{From: job.ProcessingFolder, File: "b", To: job.DoneFolder, Name: "b", ID: fourth.ID}
 		fourth = r.record(fourth, job.Done, time.Minute)
+		fourth.File = "b." + fourth.ID.String() // in processing/, as it is written down before the move
+
+		if err := r.journal.Commit(fourth); err != nil {
+			r.Fatal(err)
+		}
 
 		alone := r.made("c", job.Done, 31*day)
 		other := r.record(job.Record{ID: job.NewID(), Name: "c"}, job.Done, time.Minute) // its file was moved on

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -284,6 +285,7 @@ func TestLogs(t *testing.T) {
 	write(t, logs+"/README", "x")
 	write(t, logs+"/"+job.NewID().String(), "x")
 	write(t, logs+"/X"+job.NewID().String()+".log", "x")
+	write(t, logs+"/"+strings.ToUpper(job.NewID().String())+".log", "x")
 	check(t, os.Mkdir(s.LogPath(job.NewID()), 0o700))
 
 	link := job.NewID()
@@ -307,7 +309,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("again: %v", err)
 	}
 
-	if got := list(t, logs); len(got) != 5 {
+	if got := list(t, logs); len(got) != 6 {
 		t.Errorf("logs/ holds %q", got)
 	}
 }
