@@ -8,60 +8,67 @@ import (
 	"time"
 )
 
-const (
-	// logLines is how many lines may wait for the reader of the log.
-	logLines = 4096
-	// logPatience is how long a line waits for room before lines are dropped:
-	// the work must not hang because nobody reads the log.
-	logPatience = time.Second
-)
+// logPatience is how long a line waits until it is written. Then lines are
+// dropped: the work must not hang because nobody reads the log.
+const logPatience = time.Second
 
 // logQueue hands lines on to a writer that may stop taking them for a while, or
-// for ever, as a pipe does whose reader hangs. What does not fit then is counted
-// and told of later.
+// for ever, as a pipe does whose reader hangs. A line is written when Write
+// returns, for the journal notes next that it was told; only where the reader
+// hangs lines are dropped, counted and told of later.
 type logQueue struct {
 	to      io.Writer
-	lines   chan []byte   // Write sends, run receives; never closed: somebody may log after the end
+	lines   chan logLine  // Write sends, run receives; never closed: somebody may log after the end
 	quit    chan struct{} // closed by close
 	done    chan struct{} // closed by run at its end
 	stalled atomic.Bool   // lines are dropped at once
 	lost    atomic.Int64  // lines dropped and not told of
 }
 
+// logLine is one line on its way.
+type logLine struct {
+	text    []byte
+	written chan struct{} // closed by run
+}
+
 func newLogQueue(to io.Writer) *logQueue {
 	return &logQueue{
-		to: to, lines: make(chan []byte, logLines), quit: make(chan struct{}), done: make(chan struct{}),
+		to: to, lines: make(chan logLine), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
-// Write takes a line. It never fails.
-func (q *logQueue) Write(line []byte) (int, error) {
-	kept := bytes.Clone(line) // the logger uses its buffer again
+// Write writes a line, or drops it. It never fails.
+func (q *logQueue) Write(text []byte) (int, error) {
+	if q.stalled.Load() {
+		q.lost.Add(1)
+
+		return len(text), nil
+	}
+
+	line := logLine{bytes.Clone(text), make(chan struct{})} // the logger uses its buffer again
+
+	patience := time.NewTimer(logPatience)
+	defer patience.Stop()
 
 	select {
-	case q.lines <- kept:
-		return len(line), nil
-	default:
+	case q.lines <- line:
+	case <-patience.C:
+		q.stalled.Store(true)
+		q.lost.Add(1)
+
+		return len(text), nil
 	}
 
-	if !q.stalled.Load() {
-		patience := time.NewTimer(logPatience)
-		defer patience.Stop()
-
-		select {
-		case q.lines <- kept:
-			return len(line), nil
-		case <-patience.C:
-			q.stalled.Store(true)
-		}
+	select {
+	case <-line.written:
+	case <-patience.C: // it is written when somebody reads again
+		q.stalled.Store(true)
 	}
 
-	q.lost.Add(1)
-
-	return len(line), nil
+	return len(text), nil
 }
 
-// run writes what comes until close, and then what is left.
+// run writes what comes until close.
 func (q *logQueue) run() {
 	defer close(q.done)
 
@@ -70,29 +77,16 @@ func (q *logQueue) run() {
 		case line := <-q.lines:
 			q.write(line)
 		case <-q.quit:
-			q.rest()
-
-			return
-		}
-	}
-}
-
-// rest writes what is left.
-func (q *logQueue) rest() {
-	for {
-		select {
-		case line := <-q.lines:
-			q.write(line)
-		default:
 			return
 		}
 	}
 }
 
 // write writes a line, and after it how many were lost before it got through.
-func (q *logQueue) write(line []byte) {
-	_, _ = q.to.Write(line) // a log that nobody takes is no reason to end
+func (q *logQueue) write(line logLine) {
+	_, _ = q.to.Write(line.text) // a log that nobody takes is no reason to end
 
+	close(line.written)
 	q.stalled.Store(false)
 
 	if n := q.lost.Swap(0); n > 0 {
@@ -100,7 +94,7 @@ func (q *logQueue) write(line []byte) {
 	}
 }
 
-// close waits until all is written, but not longer than limit.
+// close ends run. It waits for a line that is being written, but not longer than limit.
 func (q *logQueue) close(limit time.Duration) {
 	close(q.quit)
 

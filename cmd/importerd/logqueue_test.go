@@ -22,7 +22,7 @@ func TestLogThatNobodyReads(t *testing.T) {
 
 		began := time.Now()
 
-		for i := range logLines + 100 {
+		for i := range 100 {
 			if _, err := fmt.Fprintf(q, "%d\n", i); err != nil {
 				t.Fatal(err)
 			}
@@ -47,13 +47,34 @@ func TestLogThatNobodyReads(t *testing.T) {
 
 		began = time.Now()
 
-		q.close(time.Minute) // the reader has stopped again
+		_, _ = q.Write([]byte("the reader has stopped again\n"))
+		q.close(time.Minute)
 
-		if took := time.Since(began); took != time.Minute {
+		if took := time.Since(began); took != time.Minute+logPatience {
 			t.Errorf("the end took %v", took)
 		}
 
 		_ = reader.Close()
 		<-q.done
 	})
+}
+
+// TestLineIsWrittenWhenWriteReturns: a daemon that is killed right after it
+// has told of a job must have told it.
+func TestLineIsWrittenWhenWriteReturns(t *testing.T) {
+	t.Parallel()
+
+	var b strings.Builder
+
+	q := newLogQueue(&b)
+	go q.run()
+
+	for i := range 1000 {
+		line := fmt.Sprintf("%d\n", i)
+		if _, err := q.Write([]byte(line)); err != nil || !strings.HasSuffix(b.String(), line) {
+			t.Fatalf("line %d is not written: %v", i, err)
+		}
+	}
+
+	q.close(time.Minute)
 }
