@@ -35,7 +35,7 @@ func TestLogThatNobodyReads(t *testing.T) {
 		lines := bufio.NewScanner(reader)
 		lost := ""
 
-		for lines.Scan() && lost == "" {
+		for lost == "" && lines.Scan() {
 			if strings.Contains(lines.Text(), "lost") {
 				lost = lines.Text()
 			}
