@@ -112,6 +112,34 @@ func TestSlewIsNoJump(t *testing.T) {
 	})
 }
 
+func TestComesRound(t *testing.T) {
+	bubble(t, year, func(r *rig) {
+		r.made("a", job.Done, 31*day)
+		r.call = func(what, _ string) error {
+			if r.pulse.waiting.Load() != 1 {
+				r.Errorf("%s without telling the watchdog", what)
+			}
+
+			return nil
+		}
+
+		r.start()
+		r.pass(30 * time.Minute)
+
+		if got := r.pulse.beats.Load(); got < 180 {
+			r.Errorf("%d beats in half an hour, want one in ten seconds", got)
+		}
+
+		r.pass(time.Hour)
+		r.stops()
+		r.gone("done/a")
+
+		if got := r.pulse.waiting.Load(); got != 0 {
+			r.Errorf("still waits %d times", got)
+		}
+	})
+}
+
 func TestNewRefusesNonsense(t *testing.T) {
 	t.Parallel()
 

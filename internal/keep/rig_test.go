@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +43,7 @@ type rig struct {
 	began   time.Time
 	cancel  context.CancelFunc
 	ended   chan error // what Run returned
+	pulse   pulse
 
 	mu    sync.Mutex
 	base  time.Time                     // of the wall clock
@@ -105,7 +107,7 @@ func (r *rig) start() {
 	r.Helper()
 
 	k, err := keep.New(r.cfg, keep.Deps{
-		Folders: r, Logs: logs{r}, History: history{r.journal, r}, Wall: r.wall, Pulse: pulse{}, Log: zerolog.New(r),
+		Folders: r, Logs: logs{r}, History: history{r.journal, r}, Wall: r.wall, Pulse: &r.pulse, Log: zerolog.New(r),
 	})
 	if err != nil {
 		r.Fatal(err)
@@ -408,9 +410,9 @@ func (h history) Remove(ids ...job.ID) error {
 	return h.Journal.Remove(ids...)
 }
 
-// pulse is not watched.
-type pulse struct{}
+// pulse counts how often the loop comes round.
+type pulse struct{ beats, waiting atomic.Int64 }
 
-func (pulse) Beat()    {}
-func (pulse) Waiting() {}
-func (pulse) Back()    {}
+func (p *pulse) Beat()    { p.beats.Add(1) }
+func (p *pulse) Waiting() { p.waiting.Add(1) }
+func (p *pulse) Back()    { p.waiting.Add(-1) }

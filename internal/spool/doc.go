@@ -14,7 +14,8 @@
 //	  pid         who holds the spool
 //	  locks/      one lock file for each running attempt, named by the job's id
 //	  logs/       one log for each job: ID.log
-//	  work/ID/    where the handler of a job puts results before they are published
+//	  work/ID/    where the handler of a job puts results before they are published,
+//	              and where published ones go to be removed
 //	  work/aside/ what lay in processing/ and was no regular file
 //	  work/trial/ names under which trial files may lie in the folders
 //

@@ -283,20 +283,28 @@ func TestLogs(t *testing.T) {
 
 	logs := s.Path(job.OwnFolder, "logs")
 	write(t, logs+"/README", "x")
-	write(t, logs+"/"+job.NewID().String(), "x")
+	write(t, logs+"/"+id.String(), "x")
 	write(t, logs+"/X"+job.NewID().String()+".log", "x")
-	write(t, logs+"/"+strings.ToUpper(job.NewID().String())+".log", "x")
+	write(t, logs+"/"+strings.ToUpper(id.String())+".log", "x")
 	check(t, os.Mkdir(s.LogPath(job.NewID()), 0o700))
 
 	link := job.NewID()
 	check(t, os.Symlink("README", s.LogPath(link)))
 
+	seen := 0
+
 	for log, err := range s.Logs() {
 		check(t, err)
+
+		seen++
 
 		if log.Job != id || !log.Mtime.Equal(at) || log.Space%512 != 0 {
 			t.Errorf("got %+v", log)
 		}
+	}
+
+	if seen != 1 {
+		t.Errorf("%d logs, want 1", seen)
 	}
 
 	if err := s.RemoveLog(link); !errors.Is(err, job.ErrNotRegular) {

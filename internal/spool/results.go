@@ -23,7 +23,8 @@ func (s *Spool) MakeResults(id job.ID) (string, error) {
 	return s.work.path + "/" + id.String(), nil
 }
 
-// DropResults removes the results of the job if they were not published.
+// DropResults removes the results of the job if they were not published; those
+// that were are RemoveResults' business.
 //
 // Errors: job.ErrDisk.
 func (s *Spool) DropResults(id job.ID) error {
