@@ -519,3 +519,20 @@ func TestOnceEndsWithABrokenHandler(t *testing.T) {
 		t.Errorf("ended with %v, want %v", err, app.ErrUnfinished)
 	}
 }
+
+func TestStatusSaysWhatHandlersPutOff(t *testing.T) {
+	t.Parallel()
+
+	supervisor := newSupervisor(t)
+	s := newSpool(t, "sh", "-c", "exit 75")
+	s.drop("a.csv", "a")
+
+	d := start(t, app.Options{Env: systemd.Env{NotifySocket: supervisor.path}}, s)
+
+	supervisor.await("1 deferred, 1 times put off by handlers, 0 done, 0 failed")
+	d.Signal()
+
+	if err := d.wait(); err != nil {
+		t.Error(err)
+	}
+}

@@ -30,9 +30,9 @@ func (a *App) status(ctx context.Context) error {
 
 // totals are the counts of all spools together.
 type totals struct {
-	waiting, held, running, deferred, done, failed int
-	oldest                                         time.Time
-	troubles                                       []string
+	waiting, held, running, deferred, later, done, failed int
+	oldest                                                time.Time
+	troubles                                              []string
 }
 
 // statusLine says in one line how the daemon stands:
@@ -60,6 +60,10 @@ func (a *App) statusLine(now time.Time) string {
 
 	if t.deferred > 0 {
 		fmt.Fprintf(&b, ", %d deferred", t.deferred)
+	}
+
+	if t.later > 0 {
+		fmt.Fprintf(&b, ", %d times put off by handlers", t.later)
 	}
 
 	if t.held > 0 {
@@ -91,6 +95,7 @@ func (l *line) addTo(t *totals) {
 	t.held += w.Standing[job.Held] + p.Held
 	t.running += p.Running
 	t.deferred += p.Deferred
+	t.later += p.Later
 	t.done += p.Done
 	t.failed += p.Failed
 

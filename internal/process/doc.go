@@ -18,7 +18,8 @@
 //	                  ▼
 //	               loop: name released
 //
-// One goroutine, the loop, owns the state of the pool and never waits for a
-// disk. A unit belongs to whoever received it last. The finisher works in
+// One goroutine, the loop, owns the state of the pool. It renames and flushes
+// nothing; it asks the journal what is due, and writes there only where a job could
+// not be taken. A unit belongs to whoever received it last. The finisher works in
 // groups: while it writes one, the next gathers; an idle one starts at once.
 package process
