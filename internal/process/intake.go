@@ -159,7 +159,9 @@ func (p *Pool) hold(u *unit, h heldFile, err error) {
 }
 
 // letGo gives a file that could not be taken back to the watcher's care. That
-// somebody was faster is no news.
+// somebody was faster is no news. One whose name is taken in processing/ waits
+// for the dropping there, and a dropping is let alone while a file of its name is
+// under way: between two tries is the time to look at it.
 func (p *Pool) letGo(u *unit, err error) {
 	if u.undropped {
 		p.state.undropped = append(p.state.undropped, u)
@@ -177,5 +179,9 @@ func (p *Pool) letGo(u *unit, err error) {
 
 	if errors.Is(err, errChanged) || errors.Is(err, job.ErrOpen) || errors.Is(err, job.ErrOther) {
 		p.deps.Look(u.rec.Name)
+	}
+
+	if errors.Is(err, fs.ErrExist) {
+		p.upkeep()
 	}
 }
