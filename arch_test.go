@@ -23,8 +23,9 @@ const module = "importerd/"
 //
 //nolint:gochecknoglobals // a table that nobody writes to
 var architecture = []struct{ name, imports string }{
-	{"cmd/importerd", "app, config, journal, spool, job, systemd"},
-	{"app", "process, watch, keep, spool, journal, handler, handler/command, drain, systemd, config, control, job"},
+	{"cmd/importerd", "app, config, control/client, control/wire, journal, spool, job, systemd"},
+	{"app", "process, watch, keep, spool, journal, handler, handler/command, drain, systemd, config, control, " +
+		"control/metrics, control/monitor, control/wire, job"},
 	{"process", "handler, job"},
 	{"handler/command", "handler, job"},
 	{"handler", "job"},
@@ -32,7 +33,11 @@ var architecture = []struct{ name, imports string }{
 	{"keep", "job"},
 	{"spool", "job"},
 	{"journal", "job"},
-	{"control", "job"},
+	{"control", "control/monitor, control/wire, job"},
+	{"control/client", "control/wire, job"},
+	{"control/metrics", "control/wire, job"},
+	{"control/monitor", "control/wire, job"},
+	{"control/wire", "job"},
 	{"config", "nothing"},
 	{"drain", "nothing"},
 	{"systemd", "nothing"},

@@ -26,6 +26,21 @@ type Record struct {
 	Results       string    // name of its directory in results/; empty: none
 	Checkpoint    string    // as the handler last reported
 	Changed       bool      // the handler changed the file's content
+	Origin        Origin    // how it came to be
+	Cursor        int64     // number of its end among all ends of the journal, in the order told; 0: none yet
+	// Wish is what a person wants of it. It is only read here: Journal.Wish writes it,
+	// and a record of an end or of a pause takes it away.
+	Wish Wish
+}
+
+// Shown is the state as people see it: a job whose process is frozen is paused,
+// although its file is in processing/.
+func (r *Record) Shown() State {
+	if r.State == Processing && r.Wish == WishPause {
+		return Paused
+	}
+
+	return r.State
 }
 
 // Exit is how an attempt ended.
@@ -49,4 +64,5 @@ const (
 	Rejected    Verdict = "rejected"    // the file is bad: to failed/ at once
 	Broken      Verdict = "broken"      // the handler cannot work at all
 	Interrupted Verdict = "interrupted" // the daemon ended it; due again at once
+	Ended       Verdict = "ended"       // a person ended it for good
 )

@@ -1,0 +1,93 @@
+// Package control is the API over HTTP: what it is asked it has a spool answer or
+// do. It keeps no state of its own but its connections, and decides nothing about
+// jobs.
+package control
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"importerd/internal/control/wire"
+	"importerd/internal/job"
+)
+
+// Spool is one spool as the API sees it. While the spool does not work its parts
+// answer with errors that wrap job.ErrDegraded.
+type Spool struct {
+	Name    string
+	Status  func() wire.Spool
+	Intake  Intake
+	Steerer Steerer
+	History History
+	Inbox   Inbox
+	LogPath func(id job.ID) string // of the job's log; the file may not be there
+}
+
+// Draft is a body that was received whole and lies, flushed, on the spool's disk,
+// but not yet under a name. Close removes what was not accepted; it must be called.
+type Draft interface {
+	io.Closer
+	Size() int64
+}
+
+// Intake accepts files and triggers.
+type Intake interface {
+	// Draft copies r to the spool's disk. Errors: what r returned; job.ErrDisk;
+	// job.ErrDegraded, job.ErrDraining.
+	Draft(ctx context.Context, r io.Reader) (Draft, error)
+	// Accept makes the draft a job's file. When it returns the job survives a power
+	// cut. Errors: *job.KnownError; *job.BusyError and job.ErrPaused for triggers;
+	// job.ErrDisk, job.ErrDraining, job.ErrDegraded.
+	Accept(ctx context.Context, d Draft, o Acceptance) (job.Record, error)
+}
+
+// Acceptance says as what a draft is to be accepted.
+type Acceptance struct {
+	ID     job.ID // zero: a new one
+	Name   string // as job.CheckName allows; empty, for triggers only: start-<id>
+	Origin job.Origin
+}
+
+// Steerer carries out what people want.
+type Steerer interface {
+	// Steer carries a verb out on a job and returns how the job is now. What was
+	// wished is durable when it returns. Errors: fs.ErrNotExist: no such job;
+	// *job.StateError; job.ErrDisk, job.ErrDraining, job.ErrDegraded.
+	Steer(ctx context.Context, id job.ID, verb job.Verb) (job.Record, error)
+	// PauseSpool stops or begins claiming, durably.
+	PauseSpool(ctx context.Context, paused bool) error
+}
+
+// History answers from the journal, with the present state of what runs.
+type History interface {
+	// Get returns a job; fs.ErrNotExist: there is none.
+	Get(id job.ID) (job.Record, error)
+	// List returns the jobs that q chooses, the newest first, each with its place.
+	List(q Query) ([]Entry, error)
+}
+
+// Query chooses jobs. Each field that is not zero narrows the choice.
+type Query struct {
+	State  job.State
+	Name   string                 // the name as dropped, exactly
+	Match  func(name string) bool // says of a name as dropped whether it is wanted
+	Since  time.Time              // ended then or later; or not ended, and recorded then or later
+	Before int64                  // only jobs with a lower place
+	Limit  int                    // at most so many
+}
+
+// Entry is a job with its place in the list of its spool: later ones have
+// higher places, and a place does not change.
+type Entry struct {
+	Place int64
+	job.Record
+}
+
+// Inbox is the directory in which producers put files.
+type Inbox interface {
+	// Explain says how the file of a name stands; no standing: there is none.
+	Explain(ctx context.Context, name string) job.Reason
+	// Sweep asks for a full look, soon.
+	Sweep()
+}

@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"encoding/base64"
+	"time"
+	"unicode/utf8"
+
+	"importerd/internal/job"
+)
+
+// Job is a job as machines read it.
+type Job struct {
+	ID            job.ID     `json:"id"`
+	Spool         string     `json:"spool"`
+	Name          string     `json:"name"` // as dropped
+	NameB64       string     `json:"name_b64,omitempty"`
+	State         job.State  `json:"state"`
+	Origin        job.Origin `json:"origin,omitempty"` // none: dropped into the inbox
+	Attempt       int        `json:"attempt"`          // used up or running
+	Interruptions int        `json:"interruptions"`
+	Crashes       int        `json:"crashes"` // interruptions by the daemon's death
+	Size          int64      `json:"size"`    // bytes
+	CreatedAt     time.Time  `json:"created_at,omitzero"`
+	StartedAt     time.Time  `json:"started_at,omitzero"`
+	FinishedAt    time.Time  `json:"finished_at,omitzero"`
+	DueAt         time.Time  `json:"due_at,omitzero"`
+	ExitCode      *int       `json:"exit_code,omitempty"` // of the last attempt, if it exited
+	Signal        string     `json:"signal,omitempty"`    // that it died of
+	Took          float64    `json:"took,omitempty"`      // seconds
+	Progress      *float64   `json:"progress,omitempty"`  // from 0 to 1, as the running handler last reported
+	Error         string     `json:"error,omitempty"`
+	File          string     `json:"file,omitempty"` // in the folder of the state; none: there is no file any more
+	FileB64       string     `json:"file_b64,omitempty"`
+	Results       string     `json:"results,omitempty"` // in results/
+	ResultsB64    string     `json:"results_b64,omitempty"`
+	Checkpoint    string     `json:"checkpoint,omitempty"`
+	Changed       bool       `json:"changed"` // the handler changed the file
+	Cursor        string     `json:"cursor,omitempty"`
+	Moving        *Moving    `json:"moving,omitempty"`
+	Output        string     `json:"output,omitempty"` // the last that the handler said
+}
+
+// Moving is a move of a file that is not confirmed yet.
+type Moving struct {
+	From job.Folder `json:"from"`
+	To   job.Folder `json:"to"`
+}
+
+// JobOf returns a job for machines, without progress, cursor and output.
+func JobOf(rec job.Record) Job {
+	j := Job{
+		ID: rec.ID, Spool: rec.Spool, State: rec.Shown(), Origin: rec.Origin,
+		Attempt: rec.Attempt, Interruptions: rec.Interruptions, Crashes: rec.Crashes, Size: rec.Size,
+		CreatedAt: rec.CreatedAt.UTC(), StartedAt: rec.StartedAt.UTC(), FinishedAt: rec.FinishedAt.UTC(),
+		Error: rec.Error, Checkpoint: rec.Checkpoint, Changed: rec.Changed,
+	}
+
+	if rec.State == job.Deferred {
+		j.DueAt = rec.DueAt.UTC()
+	}
+
+	j.Name, j.NameB64 = bothForms(rec.Name)
+	j.File, j.FileB64 = bothForms(rec.File)
+	j.Results, j.ResultsB64 = bothForms(rec.Results)
+
+	if exit := rec.Exit; exit != nil {
+		j.Signal, j.Took = exit.Signal, exit.Took.Seconds()
+
+		if exit.Code >= 0 {
+			j.ExitCode = &exit.Code
+		}
+	}
+
+	if rec.Moving != nil {
+		j.Moving = &Moving{rec.Moving.From, rec.Moving.To}
+	}
+
+	return j
+}
+
+// WithOutput returns the job with the last that its handler said.
+func (j Job) WithOutput(exit *job.Exit) Job {
+	if exit != nil {
+		j.Output = string(exit.Tail)
+	}
+
+	return j
+}
+
+// bothForms returns a name as text and, where it is not UTF-8, in base64.
+func bothForms(name string) (string, string) {
+	if utf8.ValidString(name) {
+		return name, ""
+	}
+
+	return job.Show(name), base64.StdEncoding.EncodeToString([]byte(name))
+}

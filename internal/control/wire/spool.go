@@ -1,0 +1,96 @@
+package wire
+
+import (
+	"time"
+
+	"importerd/internal/job"
+)
+
+// Spool says how one spool stands.
+type Spool struct {
+	Name    string `json:"name"`
+	Dir     string `json:"dir"`
+	Inbox   string `json:"inbox"`
+	Workers int    `json:"workers"`
+
+	Paused   bool   `json:"paused"`             // by a person
+	Draining bool   `json:"draining"`           // the daemon is about to end
+	Degraded string `json:"degraded,omitempty"` // why it does not work, or not as it should
+	Broken   string `json:"broken,omitempty"`   // why the handler cannot work
+	Disk     string `json:"disk,omitempty"`     // what the disk refuses
+
+	// Inbox: files that are no jobs yet.
+	Waiting     int        `json:"waiting"`                // ready or settling; more: see exhausted
+	Settling    int        `json:"settling"`               // of these
+	Ignored     int        `json:"ignored"`                // not for us
+	Held        int        `json:"held"`                   // not taken for a reason that a person should know
+	OldestAt    time.Time  `json:"oldest_at,omitzero"`     // mtime of the oldest that waits
+	Reasons     []Reason   `json:"reasons,omitempty"`      // why files are passed over, with one example each
+	Running     int        `json:"running"`                // jobs whose handler runs, paused ones too
+	Committing  int        `json:"committing"`             // ended, not yet written
+	Deferred    int        `json:"deferred"`               // wait for their next attempt
+	PausedJobs  int        `json:"paused_jobs"`            // frozen, or paused in deferred/
+	LongestAt   time.Time  `json:"longest_at,omitzero"`    // start of the attempt that runs longest
+	Later       int        `json:"later"`                  // put off at the handler's own wish, since the start
+	Interrupted int        `json:"interrupted"`            // attempts, since the start
+	Jobs        StateCount `json:"jobs"`                   // ended, in the journal
+	DoneBytes   int64      `json:"done_bytes,omitempty"`   // bytes of the jobs done since the start
+	LastError   string     `json:"last_error,omitempty"`   // of the last job that failed since the start
+	Trigger     *job.ID    `json:"trigger,omitempty"`      // the start request that has not ended
+	Events      bool       `json:"events"`                 // the kernel tells of new files; else sweeps find them
+	Sweeps      uint64     `json:"sweeps"`                 // full looks at the inbox since the start
+	EventsLost  uint64     `json:"events_lost"`            // times that the kernel lost events, since the start
+	StartedAt   time.Time  `json:"started_at,omitzero"`    // when this session of the spool began
+	JournalSize int64      `json:"journal_size,omitempty"` // bytes
+}
+
+// StateCount is how many jobs ended in each way.
+type StateCount struct {
+	Done       int `json:"done"`
+	Failed     int `json:"failed"`
+	Terminated int `json:"terminated"`
+}
+
+// Reason is why files of the inbox are passed over.
+type Reason struct {
+	Standing job.Standing `json:"standing"`
+	Text     string       `json:"text"`
+	Files    int          `json:"files"`
+	Example  string       `json:"example,omitempty"`
+}
+
+// Spools is the answer to GET /v1/spools.
+type Spools struct {
+	Spools []Spool `json:"spools"`
+}
+
+// Jobs is the answer to GET /v1/jobs, newest first.
+type Jobs struct {
+	Jobs []Job `json:"jobs"`
+	// After, given as the parameter after, answers with the next page; none: this was the last one.
+	After string `json:"after,omitempty"`
+}
+
+// Bulk is the body of POST /v1/jobs/retry and terminate: which jobs. A field that
+// is not given does not narrow the choice; Spool is needed.
+type Bulk struct {
+	Spool string `json:"spool"`
+	Since string `json:"since,omitempty"` // a duration: ended (or, not ended, come to be) so long ago at most
+	Match string `json:"match,omitempty"` // a glob for names as dropped
+}
+
+// BulkAnswer says what became of each job of a Bulk.
+type BulkAnswer struct {
+	Jobs    []Job   `json:"jobs"`    // as they are now
+	Refused []Error `json:"refused"` // those for which it could not be done, with their ids
+}
+
+// Explanation is the answer to GET /v1/explain: where the file of a name is and why.
+type Explanation struct {
+	Spool    string       `json:"spool"`
+	Name     string       `json:"name"`
+	Standing job.Standing `json:"standing,omitempty"` // of the file in the inbox; none: there is none
+	Reason   string       `json:"reason,omitempty"`   // for it
+	Until    float64      `json:"until,omitempty"`    // seconds that the wait lasts if nothing happens
+	Jobs     []Job        `json:"jobs"`               // of files of that name, newest first
+}
