@@ -28,6 +28,7 @@ var ErrUnsupported = errors.New("not supported yet by this version")
 
 // Config is one configuration file. It does not change once it was read.
 type Config struct {
+	API    API
 	Spools []Spool // sorted by name; at least one
 }
 
@@ -50,7 +51,7 @@ func Load(path string) (Config, error) {
 // call it. The error joins every mistake, each a *Mistake, in the order of the
 // file; a file that is no TOML has only the first.
 func Parse(name string, data []byte) (Config, error) {
-	l := loader{name: name}
+	l := loader{name: name, api: DefaultAPI()}
 
 	doc, mistake := newDocument(data)
 	if mistake != nil {
@@ -64,7 +65,7 @@ func Parse(name string, data []byte) (Config, error) {
 		return Config{}, err
 	}
 
-	return Config{Spools: l.spools}, nil
+	return Config{API: l.api, Spools: l.spools}, nil
 }
 
 // read returns what the file at path holds, unless that is absurdly much.

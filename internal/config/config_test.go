@@ -43,7 +43,12 @@ func TestSampleLoads(t *testing.T) {
 	clicks.Env = map[string]string{"LANG": "C.UTF-8"}
 	clicks.Keep = config.Keep{Failed: 24 * time.Hour, Logs: 7 * 24 * time.Hour}
 
-	want := config.Config{Spools: []config.Spool{clicks, orders}}
+	api := config.API{
+		Listen: "127.0.0.1:8080", TokenFile: "/etc/importerd/token",
+		Hosts: []string{"importer.example.org"}, MaxUpload: 500 << 20,
+	}
+
+	want := config.Config{API: api, Spools: []config.Spool{clicks, orders}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -156,13 +161,13 @@ func TestLoadErrors(t *testing.T) {
 func TestUnsupportedIsMarked(t *testing.T) {
 	t.Parallel()
 
-	_, err := config.Parse("f", []byte("listen = \"127.0.0.1:1\"\n"+config.Example))
+	_, err := config.Parse("f", []byte(config.Example+"inflight = 3\n"))
 	if !errors.Is(err, config.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 
 	var mistake *config.Mistake
-	if !errors.As(err, &mistake) || mistake.Line != 1 || mistake.Column != 1 || mistake.File != "f" {
+	if !errors.As(err, &mistake) || mistake.Line != 4 || mistake.Column != 1 || mistake.File != "f" {
 		t.Errorf("got %+v", mistake)
 	}
 }

@@ -5,12 +5,14 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // loader makes spools of a document and gathers the mistakes in it.
 type loader struct {
 	name     string
 	doc      *document
+	api      API
 	spools   []Spool
 	mistakes []*Mistake
 }
@@ -21,18 +23,55 @@ func (l *loader) file() {
 		switch key {
 		case "spool":
 			l.table(v)
-		case "listen":
-			l.later(v, "", "listen")
 		default:
-			l.unknown(key)
+			l.top(key, v)
 		}
 	}
+
+	l.together()
 
 	if len(l.spools) == 0 && len(l.mistakes) == 0 {
 		l.add(position{1, 1}, fmt.Errorf("there is no spool: write [spool.NAME] and below it dir and command"))
 	}
 
 	l.overlaps()
+}
+
+// top reads a key of the API.
+func (l *loader) top(key string, v any) {
+	keys := apiKeys(&l.api)
+
+	i := slices.IndexFunc(keys, func(k apiKey) bool { return k.key == key })
+	if i < 0 {
+		l.unknown(key)
+
+		return
+	}
+
+	at := l.doc.at(key).value
+
+	err := keys[i].field.load(v)
+	if err == errType { //nolint:errorlint // returned as it is
+		l.add(at, fmt.Errorf("%s is %s: write it as %s = %s", key, kind(v), key, keys[i].example))
+
+		return
+	}
+
+	for _, p := range split(key, err) {
+		l.add(at, fmt.Errorf("%s: %w", key, p.err))
+	}
+}
+
+// together notes what does not go together in the keys of the API.
+func (l *loader) together() {
+	if len(l.mistakes) > 0 {
+		return
+	}
+
+	for _, err := range l.api.conflicts() {
+		key, _, _ := strings.Cut(err.Error(), ":")
+		l.add(l.doc.at(key).value, err)
+	}
 }
 
 // unknown notes a key that means nothing at the top of the file.
@@ -45,7 +84,7 @@ func (l *loader) unknown(key string) {
 		return
 	}
 
-	l.add(at, fmt.Errorf("unknown key %q: %s", key, meant(key, []string{"listen", "spool"})))
+	l.add(at, fmt.Errorf("unknown key %q: %s", key, meant(key, topKeys())))
 }
 
 // table reads all spools, sorted by name.
@@ -144,17 +183,13 @@ func (l *loader) problem(name string, p problem) {
 
 // later notes a key that is planned. A value of a wrong type is told, too.
 func (l *loader) later(v any, spool, key string) {
-	path, in, want := []string{"spool", spool, key}, "spool "+label(spool)+": ", laterKeys()[key]
-	if spool == "" {
-		path, in, want = []string{key}, "", ""
-	}
-
-	wrong := ""
+	wrong, want := "", laterKeys()[key]
 	if kind(v) != kind(want) {
 		wrong = fmt.Sprintf(" (and it must be %s, not %s)", kind(want), kind(v))
 	}
 
-	l.add(l.doc.at(path...).key, fmt.Errorf("%s%s is %w: remove it%s", in, key, ErrUnsupported, wrong))
+	l.add(l.doc.at("spool", spool, key).key,
+		fmt.Errorf("spool %s: %s is %w: remove it%s", label(spool), key, ErrUnsupported, wrong))
 }
 
 func (l *loader) add(at position, err error) {
