@@ -14,8 +14,9 @@ import (
 // the handler is asked to end (SIGCONT, SIGTERM) and, when its grace is over,
 // killed.
 var (
-	ErrTimeout = errors.New("timed out")
-	ErrStop    = errors.New("the daemon stops")
+	ErrTimeout   = errors.New("timed out")
+	ErrStop      = errors.New("the daemon stops")
+	ErrTerminate = errors.New("terminated by a person")
 )
 
 // Handler runs attempts. Its methods may be called from several goroutines.
@@ -28,6 +29,12 @@ type Handler interface {
 }
 
 // Task is one attempt on one job.
+//
+// Freeze brings true to freeze the whole process tree and false to let it go on;
+// saying the same again does no harm. Run takes every value promptly until it
+// returns, and one that waits already right after the start; a handler that was
+// asked to end is not frozen any more. Who sends must also wait for the return of
+// Run, after which nobody takes any.
 type Task struct {
 	Job     job.Record      // Attempt is the one to be made; Checkpoint is what an earlier one reported
 	Path    string          // absolute path of the file in processing/
@@ -35,6 +42,7 @@ type Task struct {
 	Log     string          // absolute path of the job's log; created when the first byte of output comes
 	Lock    *os.File        // held by the attempt while it lives, inherited as descriptor 4; nil: none
 	Kill    <-chan struct{} // closed by the caller: kill at once, without any grace
+	Freeze  <-chan bool     // sent by the caller, see below; nil: nobody freezes
 	Started func(pid int)   // called once with the pid, which is the process group too; nil: nobody asks
 	Report  func(Report)    // called with each report of the handler, never after Run has returned; nil: nobody asks
 }

@@ -21,6 +21,7 @@ type attempt struct {
 	words  chan string   // the checkpoints reported, but the first
 	word   string        // the first checkpoint reported
 	kill   chan struct{} // closed by the test
+	freeze chan bool     // sent by the test
 	cancel context.CancelCauseFunc
 	ended  chan job.Exit // the run sends one
 }
@@ -32,6 +33,8 @@ func begin(t *testing.T, c Config) *attempt {
 	a := &attempt{
 		task: newTask(t, "a.csv"), words: make(chan string, 100), kill: make(chan struct{}), ended: make(chan job.Exit, 1),
 	}
+	a.freeze = make(chan bool)
+	a.task.Freeze = a.freeze
 	a.task.Kill = a.kill
 	a.task.Started = func(pid int) { a.pid = pid }
 	a.task.Report = func(r handler.Report) {

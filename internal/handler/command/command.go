@@ -74,6 +74,7 @@ func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 		reports: newReports(task.Report),
 		lock:    task.Lock,
 		kill:    task.Kill,
+		freeze:  task.Freeze,
 		started: task.Started,
 	}
 

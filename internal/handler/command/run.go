@@ -29,6 +29,7 @@ type run struct {
 	lock    *os.File // descriptor 4; nil: none
 
 	kill    <-chan struct{} // closed by the caller; nil: never
+	freeze  <-chan bool     // sent by the caller; nil: never
 	started func(pid int)
 
 	tree tree
@@ -49,6 +50,8 @@ func (r *run) do(ctx context.Context) job.Exit {
 		return job.Exit{Code: -1, Err: err, Took: time.Since(begin)}
 	}
 
+	r.freezePending()
+
 	if r.started != nil {
 		r.started(r.tree.pgid)
 	}
@@ -56,6 +59,8 @@ func (r *run) do(ctx context.Context) job.Exit {
 	r.pump(pipes)
 	waitErr := r.supervise(ctx)
 	exit := job.Exit{Code: -1, Took: time.Since(begin)}
+
+	over := r.passOverFreeze()
 
 	// Whoever is left holds the job's file, its output and its lock.
 	r.tree.kill()
@@ -66,6 +71,7 @@ func (r *run) do(ctx context.Context) job.Exit {
 		p.finish()
 	}
 
+	close(over)
 	r.pool.Wait()
 	r.conclude(&exit)
 
@@ -183,57 +189,6 @@ func (r *run) pump(pipes []*pipe) {
 
 	if r.reports != nil {
 		r.pool.Go(func() { pipes[1].pump(r.reports.take) })
-	}
-}
-
-// supervise waits for the end of the main process and brings it about when ctx
-// is done or the caller wants it killed. The process is not reaped yet.
-func (r *run) supervise(ctx context.Context) error {
-	var err error
-
-	exited := make(chan struct{}) // closed by the goroutine that waits
-
-	r.pool.Go(func() {
-		defer close(exited)
-
-		err = awaitEnd(r.tree.pgid)
-	})
-
-	select {
-	case <-exited:
-		return err
-	case <-r.kill:
-	case <-ctx.Done():
-		r.tree.terminate()
-		r.grace(exited)
-	}
-
-	r.tree.kill()
-	<-exited
-
-	return err
-}
-
-// grace gives the tree its time to end after it was asked to.
-func (r *run) grace(exited <-chan struct{}) {
-	timer := time.NewTimer(r.killAfter)
-	defer timer.Stop()
-
-	select {
-	case <-exited:
-	case <-r.kill:
-	case <-timer.C:
-	}
-}
-
-// awaitEnd returns when process pid has ended and leaves it to be reaped, so
-// that its number stays taken.
-func awaitEnd(pid int) error {
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR {
-			return err //nolint:wrapcheck // told by the caller
-		}
 	}
 }
 

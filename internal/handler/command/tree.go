@@ -21,7 +21,8 @@ const goneWait = time.Second
 // The number of the group stays taken while its main process has not been
 // reaped. So signals never reach a stranger as long as reap comes last.
 type tree struct {
-	pgid int
+	pgid   int
+	ending bool // it was asked to end
 }
 
 // attributes returns with what the main process is to be started. There is no
@@ -37,9 +38,28 @@ func (t *tree) adopt(pid int) { t.pgid = pid }
 // terminate asks all to end. What is stopped is woken with the request already
 // pending, so that it does no more of its work first.
 func (t *tree) terminate() {
+	t.ending = true
+
 	t.signal(unix.SIGTERM)
 	t.signal(unix.SIGCONT)
 }
+
+// freeze stops all where they are, again and again if need be. No member can
+// catch the signal, and none that is about to fork gets away: the kernel lets no
+// signal to a group pass between a process and its new child. A tree that was asked
+// to end is left alone, so that it has the whole of its grace.
+//
+// A parent sees that its child was stopped, and one that wakes it undoes the
+// freezing; the freezer of a cgroup, where there is one, does not have that flaw.
+func (t *tree) freeze() {
+	if !t.ending {
+		t.signal(unix.SIGSTOP)
+	}
+}
+
+// thaw lets go on what was frozen; what was not does not notice, unless it
+// asked for SIGCONT.
+func (t *tree) thaw() { t.signal(unix.SIGCONT) }
 
 // kill ends all at once. The kernel lets no member fork on its way out, so one
 // call gets them all.

@@ -1,0 +1,108 @@
+package command
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// supervise waits for the end of the main process. Meanwhile it freezes the tree
+// and lets it go on as the caller says, and brings the end about when ctx is done
+// or the caller wants it killed. The process is not reaped yet.
+func (r *run) supervise(ctx context.Context) error {
+	var err error
+
+	exited := make(chan struct{}) // closed by the goroutine that waits
+
+	r.pool.Go(func() {
+		defer close(exited)
+
+		err = awaitEnd(r.tree.pgid)
+	})
+
+	var grace <-chan time.Time // from SIGTERM to SIGKILL
+
+	asked, kill := ctx.Done(), r.kill
+
+	for {
+		select {
+		case <-exited:
+			return err
+		case frozen, more := <-r.freeze:
+			r.takeFreeze(frozen, more)
+		case <-asked:
+			asked, grace = nil, time.After(r.killAfter)
+
+			r.tree.terminate()
+		case <-grace:
+			grace = nil
+
+			r.tree.kill()
+		case <-kill:
+			asked, kill, grace = nil, nil, nil
+
+			r.tree.kill()
+		}
+	}
+}
+
+// takeFreeze does what came from the caller; without more the channel was closed.
+func (r *run) takeFreeze(frozen, more bool) {
+	switch {
+	case !more:
+		r.freeze = nil
+	case frozen:
+		r.tree.freeze()
+	default:
+		r.tree.thaw()
+	}
+}
+
+// freezePending takes what was sent before the start, so that a job that is to
+// be frozen does not run for as long as the start takes to be written down.
+func (r *run) freezePending() {
+	select {
+	case frozen, more := <-r.freeze:
+		r.takeFreeze(frozen, more)
+	default:
+	}
+}
+
+// passOverFreeze takes what comes between the end of the main process and that
+// of the run, when there is nothing to freeze any more, until the returned
+// channel is closed.
+func (r *run) passOverFreeze() chan<- struct{} {
+	over := make(chan struct{}) // closed by the caller
+	freeze := r.freeze
+
+	if freeze == nil {
+		return over
+	}
+
+	r.pool.Go(func() {
+		for {
+			select {
+			case _, more := <-freeze:
+				if !more {
+					return
+				}
+			case <-over:
+				return
+			}
+		}
+	})
+
+	return over
+}
+
+// awaitEnd returns when process pid has ended and leaves it to be reaped, so
+// that its number stays taken.
+func awaitEnd(pid int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return err //nolint:wrapcheck // told by the caller
+		}
+	}
+}
