@@ -21,7 +21,10 @@ type Spool struct {
 	Steerer Steerer
 	History History
 	Inbox   Inbox
-	LogPath func(id job.ID) string // of the job's log; the file may not be there
+	Waiter  Waiter
+	LogPath func(id job.ID) string // of the job's log; the file may not be there; empty: not known now
+	// Live adds to a job what no record holds: its progress, and its cursor; nil: nothing.
+	Live func(j *wire.Job, rec job.Record)
 }
 
 // Draft is a body that was received whole and lies, flushed, on the spool's disk,
@@ -67,9 +70,17 @@ type History interface {
 	List(q Query) ([]Entry, error)
 }
 
+// Waiter waits for the end of jobs.
+type Waiter interface {
+	// Wait returns a job when it has ended and its end is true after a power cut; at
+	// once if that is so. Errors: that of ctx; fs.ErrNotExist: no such job;
+	// job.ErrDraining, job.ErrDegraded.
+	Wait(ctx context.Context, id job.ID) (job.Record, error)
+}
+
 // Query chooses jobs. Each field that is not zero narrows the choice.
 type Query struct {
-	State  job.State
+	State  job.State              // that of the record, not the one shown
 	Name   string                 // the name as dropped, exactly
 	Match  func(name string) bool // says of a name as dropped whether it is wanted
 	Since  time.Time              // ended then or later; or not ended, and recorded then or later

@@ -15,8 +15,10 @@ const (
 	CodeMethod       Code = "method_not_allowed" // [405]
 	CodeConflict     Code = "conflict"           // [409] the job's state does not allow it
 	CodeTooLarge     Code = "too_large"          // [413]
+	CodeBadConfig    Code = "bad_config"         // [422] the configuration file is wrong; nothing was changed
 	CodeTooMany      Code = "too_many_requests"  // [429]
 	CodeInternal     Code = "internal"           // [500] our own mistake
+	CodeUnsupported  Code = "unsupported"        // [501] this daemon cannot do it
 	CodeBusy         Code = "busy"               // [503] a trigger of the spool has not ended
 	CodePaused       Code = "paused"             // [503] the spool is paused
 	CodeDraining     Code = "draining"           // [503] the daemon is about to end

@@ -69,6 +69,9 @@ type Jobs struct {
 	Jobs []Job `json:"jobs"`
 	// After, given as the parameter after, answers with the next page; none: this was the last one.
 	After string `json:"after,omitempty"`
+	// Missing are the spools that do not work at the moment: their jobs, which should
+	// be here, are not.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // Bulk is the body of POST /v1/jobs/retry and terminate: which jobs. A field that
@@ -77,20 +80,33 @@ type Bulk struct {
 	Spool string `json:"spool"`
 	Since string `json:"since,omitempty"` // a duration: ended (or, not ended, come to be) so long ago at most
 	Match string `json:"match,omitempty"` // a glob for names as dropped
+	After string `json:"after,omitempty"` // of the answer before: go on behind it
 }
 
 // BulkAnswer says what became of each job of a Bulk.
 type BulkAnswer struct {
 	Jobs    []Job   `json:"jobs"`    // as they are now
 	Refused []Error `json:"refused"` // those for which it could not be done, with their ids
+	// After says that there are more than one answer takes: ask again with it. None:
+	// these were all.
+	After string `json:"after,omitempty"`
 }
 
 // Explanation is the answer to GET /v1/explain: where the file of a name is and why.
 type Explanation struct {
 	Spool    string       `json:"spool"`
 	Name     string       `json:"name"`
+	NameB64  string       `json:"name_b64,omitempty"`
 	Standing job.Standing `json:"standing,omitempty"` // of the file in the inbox; none: there is none
 	Reason   string       `json:"reason,omitempty"`   // for it
 	Until    float64      `json:"until,omitempty"`    // seconds that the wait lasts if nothing happens
-	Jobs     []Job        `json:"jobs"`               // of files of that name, newest first
+	Jobs     []Job        `json:"jobs"`               // of files of that name, the newest ones, newest first
+}
+
+// ExplanationOf returns how the file of a name in the inbox stands, without jobs.
+func ExplanationOf(spool, name string, r job.Reason) Explanation {
+	e := Explanation{Spool: spool, Standing: r.Standing, Reason: r.Text, Until: r.Until.Seconds(), Jobs: []Job{}}
+	e.Name, e.NameB64 = bothForms(name)
+
+	return e
 }
