@@ -17,6 +17,7 @@
 //	  work/ID/    where the handler of a job puts results before they are published,
 //	              and where published ones go to be removed
 //	  work/aside/ what lay in processing/ and was no regular file
+//	  work/.put-* received files that have no name yet, where a file needs one
 //	  work/trial/ names under which trial files may lie in the folders
 //
 // All folders are opened once, without following links, and everything is done

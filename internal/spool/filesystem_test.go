@@ -85,6 +85,7 @@ func TestFileSystems(t *testing.T) {
 			}
 
 			passes(t, s)
+			drafts(t, s)
 		})
 	})
 }
@@ -103,6 +104,7 @@ func works(t *testing.T, dir string) {
 
 	seesWriters(t, s)
 	passes(t, s)
+	drafts(t, s)
 }
 
 // passes takes a file through all folders, with everything that a job has.

@@ -40,10 +40,15 @@ func (s *Spool) Move(m job.Move) (string, error) {
 
 // moveTo moves to the first name that is free and fits.
 func (s *Spool) moveTo(from *dir, file string, to *dir, wishes []string) (string, error) {
+	return firstFree(to, wishes, func(name string) error { return move(from, file, to, name) })
+}
+
+// firstFree calls give with one name after the other until one is free and fits.
+func firstFree(to *dir, wishes []string, give func(name string) error) (string, error) {
 	var err error
 
 	for _, name := range wishes {
-		err = move(from, file, to, name)
+		err = give(name)
 		if err == nil {
 			return name, nil
 		}

@@ -77,7 +77,7 @@ func newSpool(path string, o Options) (*Spool, error) {
 func (s *Spool) open() error {
 	steps := []func() error{
 		s.openRoot, s.fsInfo, s.lock, s.openFolders, s.writePID, s.openFirstInbox,
-		s.clearTrials, s.tryAll, s.lookRound, s.flushFolders,
+		s.clearTrials, s.clearDrafts, s.tryAll, s.lookRound, s.flushFolders,
 	}
 
 	for _, step := range steps {

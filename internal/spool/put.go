@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -45,24 +44,26 @@ func Put(inbox string, p PutOptions, r io.Reader) (string, error) {
 	return path, nil
 }
 
-func put(inbox, name string, r io.Reader) error {
-	// A producer need not be allowed to list the inbox, so it is not opened for reading.
-	at, err := openat(unix.AT_FDCWD, inbox, unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return err
-	}
-	defer discard(at)
-
-	if _, err := statAt(at, name); err == nil { // sooner than after the copy
-		return fs.ErrExist
-	}
-
-	d, err := newDelivery(at)
+func put(path, name string, r io.Reader) error {
+	inbox, err := openPath(path)
 	if err != nil {
 		return err
 	}
 
-	err = d.fill(r)
+	if err := inbox.use(func(at int) error { return untaken(at, name) }); err != nil { // sooner than after the copy
+		return errors.Join(err, inbox.close())
+	}
+
+	d, err := newDelivery(inbox, inbox, putMode)
+	if err != nil {
+		return errors.Join(err, inbox.close())
+	}
+
+	err = d.own(inbox)
+	if err == nil {
+		err = d.fill(r)
+	}
+
 	if err == nil {
 		err = d.appear(name)
 	}
@@ -71,99 +72,31 @@ func put(inbox, name string, r io.Reader) error {
 		err = d.flushInbox()
 	}
 
-	return errors.Join(err, d.close())
+	return errors.Join(err, d.close(), inbox.close())
 }
 
-// delivery is a file on its way into an inbox.
-type delivery struct {
-	at   int      // the inbox, open as a path only
-	file *os.File // the new file
-	temp string   // its hidden name; empty: it has none, and goes away with the descriptor
-}
-
-// newDelivery makes a file without a name or, where the file system knows no such
-// thing or /proc is missing, with a hidden one.
-func newDelivery(at int) (*delivery, error) {
-	if _, err := os.Stat("/proc/self/fd"); err == nil {
-		fd, err := openat(at, ".", unix.O_TMPFILE|unix.O_WRONLY, putMode)
-		if err == nil {
-			return &delivery{at: at, file: os.NewFile(uintptr(fd), "new file")}, nil
-		}
-
-		if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EINVAL) {
-			return nil, err
-		}
-	}
-
-	temp := ".put-" + job.NewID().String() + ".tmp"
-
-	fd, err := openat(at, temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, putMode)
+// openPath opens a directory so that names in it can be used, and nothing else: a
+// producer need not be allowed to list the inbox.
+func openPath(path string) (*dir, error) {
+	fd, err := openat(unix.AT_FDCWD, path, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
 
-	return &delivery{at: at, file: os.NewFile(uintptr(fd), temp), temp: temp}, nil
-}
+	file := os.NewFile(uintptr(fd), path)
 
-// fill copies the content and flushes it.
-func (d *delivery) fill(r io.Reader) error {
-	if err := d.own(); err != nil {
-		return err
-	}
-
-	if _, err := io.Copy(d.file, r); err != nil {
-		return fmt.Errorf("copy: %w", err)
-	}
-
-	if err := d.file.Sync(); err != nil {
-		return fmt.Errorf("flush: %w", err)
-	}
-
-	return nil
-}
-
-// own gives the file the mode that the daemon needs and, if we are root, the
-// owner that a file of the inbox has.
-func (d *delivery) own() error {
-	if os.Geteuid() == 0 {
-		inbox, err := statAt(d.at, "")
-		if err != nil {
-			return err
-		}
-
-		if err := d.file.Chown(int(inbox.Uid), int(inbox.Gid)); err != nil {
-			return fmt.Errorf("give it to the owner of the inbox: %w", err)
-		}
-	}
-
-	if err := d.file.Chmod(putMode); err != nil {
-		return fmt.Errorf("let the group of the inbox read it: %w", err)
-	}
-
-	return nil
-}
-
-// appear gives the file its name.
-func (d *delivery) appear(name string) error {
-	if d.temp == "" {
-		self := "/proc/self/fd/" + strconv.Itoa(int(d.file.Fd()))
-
-		return again(func() error {
-			return unix.Linkat(unix.AT_FDCWD, self, d.at, name, unix.AT_SYMLINK_FOLLOW)
-		})
-	}
-
-	err := again(func() error {
-		return unix.Renameat2(d.at, d.temp, d.at, name, unix.RENAME_NOREPLACE)
-	})
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		err = unix.Linkat(d.at, d.temp, d.at, name, 0) // close removes the hidden name
-	} else if err == nil {
-		d.temp = ""
-	}
-
+	conn, err := file.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("name it: %w", err)
+		return nil, errors.Join(err, file.Close())
+	}
+
+	return &dir{path: path, file: file, conn: conn}, nil
+}
+
+// untaken is fs.ErrExist if something has the name.
+func untaken(at int, name string) error {
+	if _, err := statAt(at, name); err == nil {
+		return fs.ErrExist
 	}
 
 	return nil
@@ -172,7 +105,13 @@ func (d *delivery) appear(name string) error {
 // flushInbox makes the name durable. Where we may not read the inbox, and so not
 // flush it, the whole file system is flushed.
 func (d *delivery) flushInbox() error {
-	fd, err := openat(d.at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	fd := -1
+
+	err := d.to.use(func(at int) (err error) {
+		fd, err = openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+
+		return err
+	})
 	if err == nil {
 		err = discardFor(fd, again(func() error { return unix.Fsync(fd) }))
 	} else {
@@ -184,14 +123,4 @@ func (d *delivery) flushInbox() error {
 	}
 
 	return nil
-}
-
-// close removes what has not appeared.
-func (d *delivery) close() error {
-	var err error
-	if d.temp != "" {
-		err = unix.Unlinkat(d.at, d.temp, 0)
-	}
-
-	return errors.Join(err, d.file.Close())
 }
