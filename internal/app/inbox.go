@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"importerd/internal/job"
+	"importerd/internal/journal"
 	"importerd/internal/process"
 	"importerd/internal/spool"
 )
@@ -11,8 +12,9 @@ import (
 // inbox is a spool's inbox for the watcher, which counts as alive while it
 // waits for the disk.
 type inbox struct {
-	spool *spool.Spool
-	pulse process.Pulse
+	spool   *spool.Spool
+	journal *journal.Journal
+	pulse   process.Pulse
 }
 
 // OpenInbox passes the call on.
@@ -39,12 +41,17 @@ func (i inbox) Stat(folder job.Folder, name string) (job.File, error) {
 	return i.spool.Stat(folder, name) //nolint:wrapcheck // passed on
 }
 
-// CheckInbox passes the call on.
+// CheckInbox looks besides whether the journal is still the one that is open: what
+// is recorded in one that was removed is lost.
 func (i inbox) CheckInbox() error {
 	i.pulse.Waiting()
 	defer i.pulse.Back()
 
-	return i.spool.CheckInbox() //nolint:wrapcheck // passed on
+	if err := i.spool.CheckInbox(); err != nil {
+		return err //nolint:wrapcheck // passed on
+	}
+
+	return i.journal.Check() //nolint:wrapcheck // passed on
 }
 
 // ReopenInbox passes the call on.

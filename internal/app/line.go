@@ -296,7 +296,7 @@ func (l *line) build(s *session) error {
 	dog := l.app.notifier.Watchdog()
 	pulse := s.pulse(dog, l.cfg.Name+" watch")
 
-	watcher, err := watch.New(inbox{l.spool, pulse}, watch.Options{
+	watcher, err := watch.New(inbox{l.spool, l.journal, pulse}, watch.Options{
 		Path: l.cfg.InboxDir(), Match: l.cfg.Match,
 		Settle: l.cfg.Settle, Linger: l.cfg.Linger, Sweep: l.cfg.Sweep,
 		Ready: watch.Mode(l.cfg.Ready), Marker: l.cfg.Marker, Order: watch.Order(l.cfg.Order), Husk: l.journal.Husks(),

@@ -34,7 +34,13 @@ func (b *batch) add(rec *job.Record) error {
 		b.s.next++
 	}
 
-	b.s.set(rec.ID, old, b.s.known.slotOf(seq, rec), rec.DueAt)
+	wish := old.wish
+	if rec.State.Ended() || rec.State == job.Paused {
+		wish = job.NoWish
+	}
+
+	b.s.set(rec.ID, old, b.s.known.slotOf(seq, rec, wish), rec.DueAt)
+	b.s.cursor = max(b.s.cursor, rec.Cursor)
 	b.recs[b.n], b.seqs[b.n] = rec, seq
 	b.n++
 

@@ -32,9 +32,14 @@ func (r *Reader) Ended(state job.State, before time.Time, n int) ([]Entry, error
 	return r.fetch(seqs)
 }
 
+// lookFurther is how many rows in a row may be too young before the search for
+// old ones ends: those that were recorded while the clock was ahead. To pass over
+// them takes some milliseconds.
+const lookFurther = 10_000
+
 // oldDone returns the places of jobs that were done before a time. The oldest
 // rows are nearly all done, and nothing ends before it began: the search stops
-// at the first row that is too young.
+// where rows are too young.
 func (r *Reader) oldDone(before time.Time, n int) ([]int64, error) {
 	rows, err := r.db.Query("SELECT seq, coalesce(created_at, ?1), coalesce(finished_at, ?2) FROM job"+
 		" WHERE state = 'done' AND open = 0 ORDER BY seq", math.MinInt64, math.MaxInt64)
@@ -48,14 +53,16 @@ func (r *Reader) oldDone(before time.Time, n int) ([]int64, error) {
 		at   = before.UnixNano()
 	)
 
-	for len(seqs) < n && rows.Next() {
+	for young := 0; len(seqs) < n && young < lookFurther && rows.Next(); {
 		var seq, created, finished int64
 		if err := rows.Scan(&seq, &created, &finished); err != nil {
 			return nil, withKind(err)
 		}
 
-		if created >= at {
-			break
+		young++
+
+		if created < at {
+			young = 0
 		}
 
 		if finished < at {

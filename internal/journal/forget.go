@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -8,15 +9,27 @@ import (
 	"importerd/internal/job"
 )
 
+// The rows of table meta that keep numbers from being given twice.
+const (
+	nextSeqKey    = "next_seq"
+	nextCursorKey = "next_cursor"
+)
+
 // Drop forgets a job that never came to be: its claim failed. A job that is
 // not known is no error.
-func (j *Journal) Drop(id job.ID) error { return j.remove([]job.ID{id}) }
+func (j *Journal) Drop(id job.ID) error {
+	return j.remove([]job.ID{id}, func(slot) bool { return true })
+}
 
-// Remove forgets jobs for good; those that are not known are no error. It need
-// not survive a power cut.
-func (j *Journal) Remove(ids ...job.ID) error { return j.remove(ids) }
+// Remove forgets jobs for good. One that is open, since a retry has brought it
+// back meanwhile, stays; those that are not known are no error. It need not
+// survive a power cut.
+func (j *Journal) Remove(ids ...job.ID) error {
+	return j.remove(ids, func(old slot) bool { return old.state.Ended() && !old.open })
+}
 
-func (j *Journal) remove(ids []job.ID) error {
+// remove forgets those of the jobs that may be forgotten.
+func (j *Journal) remove(ids []job.ID, may func(slot) bool) error {
 	return j.submit(&request{do: func(w *writer, s *stage) error {
 		for _, id := range ids {
 			old, err := w.find(s, id)
@@ -24,7 +37,7 @@ func (j *Journal) remove(ids []job.ID) error {
 				return err
 			}
 
-			if old.state == "" {
+			if old.state == "" || !may(old) {
 				continue
 			}
 
@@ -35,12 +48,15 @@ func (j *Journal) remove(ids []job.ID) error {
 			s.set(id, old, slot{}, time.Time{})
 		}
 
-		return w.setMeta("next_seq", strconv.FormatInt(s.next, 10))
+		told := max(s.cursor, s.known.cursor.Load())
+
+		return errors.Join(w.setMeta(nextSeqKey, strconv.FormatInt(s.next, 10)),
+			w.setMeta(nextCursorKey, strconv.FormatInt(told+1, 10)))
 	}})
 }
 
 // CutDue brings the times of deferred jobs that are later than limit down to
-// it: the clock was set back.
+// it: the clock was set back. Paused jobs wait for a person, not for a time.
 func (j *Journal) CutDue(limit time.Time) error {
 	return j.submit(&request{durable: true, do: func(w *writer, s *stage) error {
 		s.cut = true

@@ -33,6 +33,8 @@ type Journal struct {
 	*Reader
 
 	path    string
+	id      string
+	opened  []opened // what Check looks for
 	boot    string
 	log     zerolog.Logger
 	fresh   bool
@@ -66,6 +68,9 @@ func (j *Journal) Boot() (string, bool) { return j.last, j.clean }
 // Note records the present state of jobs, new ones or known ones by their id,
 // all or none. When it returns the records survive the death of the process; a
 // power cut may undo them until the next Commit.
+//
+// A Cursor below the one that is recorded, such as none, leaves that. Wish is
+// not recorded; but a job that has ended, or is in state paused, has none any more.
 func (j *Journal) Note(recs ...job.Record) error { return j.record(false, recs) }
 
 // Commit is Note, and the records are on the disk when it returns, as are all
@@ -93,6 +98,10 @@ func check(rec *job.Record) error {
 		return fmt.Errorf("bug: a job without an id: %s", job.Show(rec.Name))
 	case !isState(rec.State):
 		return fmt.Errorf("bug: job %s has state %q", rec.ID, rec.State)
+	case !isOrigin(rec.Origin):
+		return fmt.Errorf("bug: job %s has origin %q", rec.ID, rec.Origin)
+	case rec.Cursor < 0:
+		return fmt.Errorf("bug: job %s has cursor %d", rec.ID, rec.Cursor)
 	case rec.Moving != nil && rec.Moving.ID != rec.ID:
 		return fmt.Errorf("bug: job %s has a move of job %s", rec.ID, rec.Moving.ID)
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"hash/maphash"
 	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"importerd/internal/job"
@@ -15,9 +17,20 @@ type slot struct {
 	seq   int64
 	name  uint64 // hash of the name as dropped
 	state job.State
+	wish  job.Wish
 	open  bool
 	waits bool // deferred, and its file lies in deferred/
+
+	trigger bool
 }
+
+// shown is as of a job.Record.
+func (s slot) shown() job.State {
+	return (&job.Record{State: s.state, Wish: s.wish}).Shown()
+}
+
+// triggers says whether the job is a trigger that keeps others out.
+func (s slot) triggers() bool { return s.trigger && s.open }
 
 // known is what must be answered without the database. Only who writes changes
 // it; what is on its way lies in a stage.
@@ -27,9 +40,14 @@ type known struct {
 	mu     sync.RWMutex
 	slots  map[job.ID]slot   // guarded by mu; the open jobs
 	names  map[uint64]int32  // guarded by mu; how many open jobs have a name
-	counts map[job.State]int // guarded by mu; jobs of each state
+	counts map[job.State]int // guarded by mu; jobs of each state, as it is shown
 	next   int64             // guarded by mu; seq of the next new job
 	waits  int               // guarded by mu; slots that wait
+
+	triggers []job.ID // guarded by mu; the open triggers; nobody changes the slice
+	paused   bool     // guarded by mu; see Paused
+
+	cursor atomic.Int64 // the last number given to an end
 
 	// Between low and high no id is recorded: one there is new, without asking
 	// the database. New ids are higher than all before unless the clock was set
@@ -47,9 +65,10 @@ func newKnown() *known {
 	}
 }
 
-// slotOf returns what is to be kept of rec.
-func (k *known) slotOf(seq int64, rec *job.Record) slot {
+// slotOf returns what is to be kept of rec, but for its Wish: that is wish.
+func (k *known) slotOf(seq int64, rec *job.Record, wish job.Wish) slot {
 	return slot{
+		wish: wish, trigger: rec.Origin == job.Triggered,
 		seq: seq, name: maphash.String(k.seed, rec.Name), state: rec.State, open: isOpen(rec),
 		waits: rec.State == job.Deferred && rec.Moving == nil,
 	}
@@ -69,8 +88,8 @@ func (j *Journal) UnderWay(name string) bool {
 	return k.names[hash] > 0
 }
 
-// Counts says how many jobs there are of each state; states without any may be
-// missing.
+// Counts says how many jobs there are of each state, as it is shown; states
+// without any may be missing.
 func (j *Journal) Counts() map[job.State]int {
 	j.known.mu.RLock()
 	defer j.known.mu.RUnlock()
@@ -100,10 +119,16 @@ type stage struct {
 	next      int64
 	low, high job.ID
 	cut       bool // times of those that wait have changed
+	cursor    int64
+	triggers  []job.ID
+	paused    bool
 }
 
 func newStage(k *known) *stage {
-	return &stage{known: k, changes: map[job.ID]change{}, next: k.next, low: k.low, high: k.high}
+	return &stage{
+		known: k, changes: map[job.ID]change{}, next: k.next, low: k.low, high: k.high,
+		triggers: k.triggers, paused: k.paused,
+	}
 }
 
 // find returns a job's slot as far as it is in memory. sure: if there is none,
@@ -122,6 +147,10 @@ func (s *stage) find(id job.ID) (found slot, sure bool) {
 
 // set stages that a job's slot, old so far, is now.
 func (s *stage) set(id job.ID, old, now slot, due time.Time) {
+	if old.triggers() != now.triggers() {
+		s.setTrigger(id, now.triggers())
+	}
+
 	if c, ok := s.changes[id]; ok {
 		old = c.old
 	}
@@ -130,6 +159,16 @@ func (s *stage) set(id job.ID, old, now slot, due time.Time) {
 
 	if less(s.low, id) && less(id, s.high) {
 		s.low = id
+	}
+}
+
+// setTrigger takes up that a trigger is open, or is not any more. What is known
+// stays as it is until it is written.
+func (s *stage) setTrigger(id job.ID, open bool) {
+	s.triggers = slices.DeleteFunc(slices.Clone(s.triggers), func(other job.ID) bool { return other == id })
+
+	if open {
+		s.triggers = append(s.triggers, id)
 	}
 }
 
@@ -160,7 +199,8 @@ func (k *known) apply(s *stage) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 
-	k.next, k.low = s.next, s.low
+	k.next, k.low, k.triggers, k.paused = s.next, s.low, s.triggers, s.paused
+	k.raise(s.cursor)
 
 	for id, c := range s.changes {
 		k.swap(id, c)
@@ -175,11 +215,11 @@ func (k *known) apply(s *stage) {
 // swap takes up one change; mu is held.
 func (k *known) swap(id job.ID, c change) {
 	if c.old.state != "" {
-		k.counts[c.old.state]--
+		k.counts[c.old.shown()]--
 	}
 
 	if c.now.state != "" {
-		k.counts[c.now.state]++
+		k.counts[c.now.shown()]++
 	}
 
 	if c.old.open {

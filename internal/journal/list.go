@@ -11,7 +11,7 @@ import (
 
 // Query chooses jobs. Each field that is not zero narrows the choice.
 type Query struct {
-	State  job.State
+	State  job.State              // as it is shown
 	Name   string                 // the name as dropped, exactly
 	Match  func(name string) bool // says of a name as dropped whether it is wanted
 	Since  time.Time              // ended then or later; or not ended, and recorded then or later
@@ -113,7 +113,11 @@ func (q Query) where() (string, []any) {
 		add("state IN ('failed', 'terminated') AND state = ?", string(q.State))
 	case job.Done:
 		add("state = ?", string(q.State))
-	default:
+	case job.Processing, job.Paused: // as it is shown
+		add("open = 1 AND state IN ('processing', 'paused') AND "+shownState+" = ?", string(q.State))
+	case job.Committing, job.Deferred:
+		add("open = 1 AND state = ?", string(q.State))
+	default: // no state: nothing
 		add("open = 1 AND state = ?", string(q.State))
 	}
 

@@ -27,13 +27,14 @@ func (j *Journal) load() error {
 		return err
 	}
 
-	if j.dueRows, err = j.db.Prepare(selectSQL(dueSQL)); err != nil {
+	if j.dueRows, err = j.db.Prepare(selectSQL(version, dueSQL)); err != nil {
 		return withKind(err)
 	}
 
-	next, _ := strconv.ParseInt(meta["next_seq"], 10, 64) // missing or nonsense: rows decide
+	j.id = meta["journal"]
+	j.known.paused = meta[pausedKey] == "1"
 
-	return j.known.load(j.db, next)
+	return j.known.load(j.db, meta)
 }
 
 // inspect has SQLite check the database.
@@ -82,7 +83,7 @@ func readMeta(db *sql.DB) (map[string]string, error) {
 }
 
 // load reads the open jobs and the counts.
-func (k *known) load(db *sql.DB, next int64) error {
+func (k *known) load(db *sql.DB, meta map[string]string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 
@@ -92,16 +93,17 @@ func (k *known) load(db *sql.DB, next int64) error {
 	copy(k.high[:], stamp[:6])
 
 	var (
-		last sql.NullInt64
-		low  sql.NullString
+		last, told sql.NullInt64
+		low        sql.NullString
 	)
 
-	if err := db.QueryRow("SELECT (SELECT max(seq) FROM job), (SELECT max(id) FROM job WHERE id < ?)",
-		k.high.String()).Scan(&last, &low); err != nil {
+	if err := db.QueryRow("SELECT (SELECT max(seq) FROM job), (SELECT max(id) FROM job WHERE id < ?),"+
+		" (SELECT max(cursor) FROM job WHERE cursor IS NOT NULL)", k.high.String()).Scan(&last, &low, &told); err != nil {
 		return withKind(err)
 	}
 
-	k.next = max(next, last.Int64+1)
+	k.next = max(least(meta, nextSeqKey), last.Int64+1)
+	k.cursor.Store(max(least(meta, nextCursorKey), told.Int64+1) - 1)
 
 	if low.Valid {
 		id, err := job.ParseID(low.String)
@@ -119,6 +121,14 @@ func (k *known) load(db *sql.DB, next int64) error {
 	return k.loadOpen(db)
 }
 
+// least returns the number of a row of table meta; missing or nonsense: the rows
+// of jobs decide.
+func least(meta map[string]string, key string) int64 {
+	n, _ := strconv.ParseInt(meta[key], 10, 64)
+
+	return n
+}
+
 func (k *known) loadTally(db *sql.DB) error {
 	tally, err := readTally(db)
 	maps.Copy(k.counts, tally)
@@ -128,7 +138,8 @@ func (k *known) loadTally(db *sql.DB) error {
 
 // loadOpen reads what is kept of the open jobs; mu is held.
 func (k *known) loadOpen(db *sql.DB) error {
-	rows, err := db.Query("SELECT seq, id, name, state, move_to IS NOT NULL FROM job WHERE open = 1")
+	rows, err := db.Query("SELECT seq, id, name, state, move_to IS NOT NULL, origin, wish FROM job" +
+		" WHERE open = 1 ORDER BY seq")
 	if err != nil {
 		return withKind(err)
 	}
@@ -136,17 +147,18 @@ func (k *known) loadOpen(db *sql.DB) error {
 
 	for rows.Next() {
 		var (
-			seq       int64
-			id, state string
-			name      []byte
-			moving    bool
+			seq          int64
+			id, state    string
+			origin, wish sql.NullString
+			name         []byte
+			moving       bool
 		)
 
-		if err := rows.Scan(&seq, &id, &name, &state, &moving); err != nil {
+		if err := rows.Scan(&seq, &id, &name, &state, &moving, &origin, &wish); err != nil {
 			return withKind(err)
 		}
 
-		rec := job.Record{Name: string(name), State: job.State(state)}
+		rec := job.Record{Name: string(name), State: job.State(state), Origin: job.Origin(origin.String)}
 		if moving {
 			rec.Moving = &job.Move{}
 		}
@@ -155,9 +167,13 @@ func (k *known) loadOpen(db *sql.DB) error {
 			return fmt.Errorf("%w: row %d has id %q, state %q", errDamaged, seq, id, state)
 		}
 
-		now := k.slotOf(seq, &rec)
-		k.counts[now.state]-- // it is in the tally
+		now := k.slotOf(seq, &rec, job.Wish(wish.String))
+		k.counts[now.shown()]-- // it is in the tally
 		k.swap(rec.ID, change{now: now})
+
+		if now.triggers() {
+			k.triggers = append(k.triggers, rec.ID)
+		}
 	}
 
 	k.dueKnown = false

@@ -20,6 +20,10 @@ type model struct {
 	j    *journal.Journal
 	jobs map[job.ID]job.Record
 	ids  []job.ID // in the order of recording
+
+	given    int64 // the highest number given to an end
+	recorded int64 // the highest one that outlasts the journal's being closed
+	paused   bool
 }
 
 // TestJournalIsLikeAMap compares a journal with a map, over random calls and
@@ -51,9 +55,14 @@ func TestJournalIsLikeAMap(t *testing.T) {
 				})
 			},
 			"remove": m.remove,
+			"wish":   m.wish,
+			"accept": m.accept,
+			"cursor": m.number,
+			"pause":  m.pause,
 			"reopen": func(t *rapid.T) {
 				m.check(m.j.Close())
 				m.open()
+				m.given = m.recorded
 			},
 			"": m.compare,
 		})
@@ -98,11 +107,8 @@ func (m *model) note(t *rapid.T, n int, choose func(*rapid.T) job.ID) {
 
 	for range n {
 		rec := record(t, choose(t))
-		if _, known := m.jobs[rec.ID]; !known {
-			m.ids = append(m.ids, rec.ID)
-		}
-
-		m.jobs[rec.ID] = rec
+		m.steer(t, &rec)
+		m.take(rec)
 		recs = append(recs, rec)
 	}
 
@@ -119,7 +125,18 @@ func (m *model) remove(t *rapid.T) {
 	}
 
 	id := rapid.SampledFrom(m.ids).Draw(t, "id")
-	m.check(m.j.Remove(id))
+	m.recorded = m.given // what was given is remembered too
+
+	if rapid.Bool().Draw(t, "drop") {
+		m.check(m.j.Drop(id))
+	} else {
+		m.check(m.j.Remove(id))
+
+		if rec := m.jobs[id]; isOpen(&rec) {
+			return
+		}
+	}
+
 	delete(m.jobs, id)
 
 	m.ids = slices.DeleteFunc(m.ids, func(other job.ID) bool { return other == id })
@@ -188,15 +205,17 @@ func (m *model) compare(t *rapid.T) {
 
 	m.compareCounts(t)
 	m.compareDue(t)
+	m.compareTold(t)
+	m.compareSteered(t)
 }
 
 func (m *model) compareCounts(t *rapid.T) {
 	counts, names, open := map[job.State]int{}, map[string]bool{}, 0
 
 	for _, rec := range m.jobs {
-		counts[rec.State]++
+		counts[rec.Shown()]++
 
-		if !rec.State.Ended() || rec.Moving != nil {
+		if isOpen(&rec) {
 			names[rec.Name] = true
 			open++
 		}

@@ -51,7 +51,8 @@ func Open(o Options) (*Journal, error) {
 
 // open is Open for what is whole.
 func open(o Options) (*Journal, error) {
-	if err := probe(o.Path); err != nil {
+	info, err := probe(o.Path)
+	if err != nil {
 		return nil, err
 	}
 
@@ -61,6 +62,10 @@ func open(o Options) (*Journal, error) {
 	}
 
 	j, err := build(&o, c)
+	if err == nil {
+		j.opened = append(j.opened, opened{o.Path, info})
+	}
+
 	if errors.Is(err, errNoTable) {
 		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}
@@ -103,9 +108,14 @@ func build(o *Options, c *conn) (*Journal, error) {
 	}
 
 	j := &Journal{path: o.Path, boot: o.Boot, log: o.Log, writer: w, known: newKnown()}
-	j.Reader = &Reader{db: db, trouble: j.trouble, fail: j.fail}
+	j.Reader = &Reader{db: db, version: version, trouble: j.trouble, fail: j.fail}
 
-	if err := j.load(); err != nil {
+	err = j.load()
+	if err == nil {
+		err = j.hold(o.Path + "-wal")
+	}
+
+	if err != nil {
 		closeQuietly(db)
 
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -14,24 +15,28 @@ import (
 )
 
 // probe makes an empty file where there is none, and looks at what is there
-// without touching it.
-func probe(path string) error {
+// without touching it. It returns which file that is.
+func probe(path string) (fs.FileInfo, error) {
 	info, err := os.Lstat(path)
 	if err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: journal %s is %w", errDamaged, job.Show(path), job.ErrNotRegular)
+		return nil, fmt.Errorf("%w: journal %s is %w", errDamaged, job.Show(path), job.ErrNotRegular)
 	}
 
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return diskKind(fmt.Errorf("open journal: %w", err))
+		return nil, diskKind(fmt.Errorf("open journal: %w", err))
 	}
 	defer f.Close()
 
-	if err := probeHeader(f, path); err != nil {
-		return err
+	if info, err = f.Stat(); err != nil {
+		return nil, diskKind(fmt.Errorf("look at journal: %w", err))
 	}
 
-	return probeLog(path)
+	if err := probeHeader(f, path); err != nil {
+		return nil, err
+	}
+
+	return info, probeLog(path)
 }
 
 // Places in the first page of a database, see the SQLite file format.

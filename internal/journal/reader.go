@@ -24,6 +24,7 @@ const (
 // called from several goroutines.
 type Reader struct {
 	db      *sql.DB
+	version int64             // of the schema
 	trouble func() error      // why nothing is read any more
 	fail    func(error) error // what to make of an error
 }
@@ -72,11 +73,9 @@ func openReader(path string, options ...string) (*Reader, error) {
 		return fmt.Errorf("read journal %s: %w", name, err)
 	}}
 
-	var v int64
-
-	err = r.fail(withKind(db.QueryRow("PRAGMA user_version").Scan(&v)))
-	if err == nil && v > version {
-		err = &NewerError{Path: path, Version: v}
+	err = r.fail(withKind(db.QueryRow("PRAGMA user_version").Scan(&r.version)))
+	if err == nil && r.version > version {
+		err = &NewerError{Path: path, Version: r.version}
 	}
 
 	if err == nil {
@@ -108,7 +107,7 @@ func (r *Reader) Get(id job.ID) (Entry, error) {
 		return Entry{}, err
 	}
 
-	e, err := scan(r.db.QueryRow(selectSQL("WHERE id = ?"), id.String()))
+	e, err := scan(r.db.QueryRow(selectSQL(r.version, "WHERE id = ?"), id.String()))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Entry{}, fmt.Errorf("job %s: %w", id, fs.ErrNotExist)
 	}
@@ -153,7 +152,7 @@ func (r *Reader) entries(rest string, args ...any) ([]Entry, error) {
 		return nil, err
 	}
 
-	rows, err := r.db.Query(selectSQL(rest), args...)
+	rows, err := r.db.Query(selectSQL(r.version, rest), args...)
 	if err != nil {
 		return nil, r.fail(withKind(err))
 	}
@@ -173,7 +172,7 @@ func (r *Reader) entries(rest string, args ...any) ([]Entry, error) {
 	return list, r.fail(withKind(rows.Err()))
 }
 
-// Tally says how many jobs there are of each state.
+// Tally says how many jobs there are of each state, as it is shown.
 func (r *Reader) Tally() (map[job.State]int, error) {
 	if err := r.trouble(); err != nil {
 		return nil, err
@@ -187,7 +186,8 @@ func (r *Reader) Tally() (map[job.State]int, error) {
 // readTally counts the jobs that have not ended, and reads how many have.
 func readTally(db *sql.DB) (map[job.State]int, error) {
 	rows, err := db.Query("SELECT state, jobs FROM tally UNION ALL " +
-		"SELECT state, count(*) FROM job WHERE open = 1 AND state NOT IN ('done', 'failed', 'terminated') GROUP BY state")
+		"SELECT " + shownState + ", count(*) FROM job WHERE open = 1 AND state NOT IN ('done', 'failed', 'terminated')" +
+		" GROUP BY 1")
 	if err != nil {
 		return nil, withKind(err)
 	}

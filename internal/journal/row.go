@@ -52,6 +52,8 @@ func bind(values []driver.NamedValue, seq int64, rec *job.Record) []driver.Named
 	add(flag(rec.Changed))
 	bindMove(add, rec.Moving)
 	bindSeen(add, rec)
+	add(text(string(rec.Origin)))
+	add(number(rec.Cursor))
 
 	return values
 }
@@ -128,6 +130,15 @@ func blob(s string) driver.Value {
 	return []byte(s)
 }
 
+// number is NULL for none.
+func number(n int64) driver.Value {
+	if n == 0 {
+		return nil
+	}
+
+	return n
+}
+
 func flag(b bool) driver.Value {
 	if b {
 		return int64(1)
@@ -162,7 +173,8 @@ type row struct {
 	created, started, finished, due       sql.NullInt64
 	code, retryAfter, took                sql.NullInt64
 	signal, failure, why, checkpoint      sql.NullString
-	moveFrom, moveTo, seen                sql.NullString
+	moveFrom, moveTo, seen, origin, wish  sql.NullString
+	cursor                                sql.NullInt64
 	moveFile, moveName                    []byte
 	seenName                              any // an empty name is not NULL
 }
@@ -176,7 +188,8 @@ func scan(rows interface{ Scan(dest ...any) error }) (Entry, error) {
 		&r.created, &r.started, &r.finished, &r.due,
 		&r.code, &r.signal, &r.failure, &r.retryAfter, &r.took, &r.tail,
 		&r.why, &r.results, &r.checkpoint, &r.changed,
-		&r.moveFrom, &r.moveFile, &r.moveTo, &r.moveName, &r.seenName, &r.seen)
+		&r.moveFrom, &r.moveFile, &r.moveTo, &r.moveName, &r.seenName, &r.seen,
+		&r.origin, &r.cursor, &r.wish)
 	if err != nil {
 		return Entry{}, withKind(err)
 	}
@@ -201,6 +214,7 @@ func (r *row) entry() (Entry, error) {
 		Attempt: r.attempt, Interruptions: r.interruptions, Crashes: r.crashes, Busy: r.busy, Size: r.size,
 		CreatedAt: wall(r.created), StartedAt: wall(r.started), FinishedAt: wall(r.finished), DueAt: wall(r.due),
 		Error: r.why.String, Results: string(r.results), Checkpoint: r.checkpoint.String, Changed: r.changed,
+		Origin: job.Origin(r.origin.String), Cursor: r.cursor.Int64, Wish: job.Wish(r.wish.String),
 	}}
 
 	if r.code.Valid {

@@ -8,7 +8,7 @@ import (
 )
 
 // version is that of the schema that this program writes.
-const version = 1
+const version = 2
 
 // applicationID marks the database as ours: "impj".
 const applicationID = 0x696d706a
@@ -69,6 +69,23 @@ CREATE VIEW jobs AS SELECT
 	CAST(results AS TEXT) AS results, checkpoint, CAST(exit_tail AS TEXT) AS output
 FROM job;
 `,
+	`
+ALTER TABLE job ADD COLUMN origin TEXT;
+-- Its entries come in ascending order: each goes to the end.
+CREATE INDEX job_told ON job (cursor) WHERE cursor IS NOT NULL;
+DROP VIEW jobs;
+CREATE VIEW jobs AS SELECT
+	seq, id, CAST(name AS TEXT) AS name, CAST(file AS TEXT) AS file,
+	CASE WHEN state = 'processing' AND wish = 'pause' THEN 'paused' ELSE state END AS state,
+	origin, attempt, interruptions, size,
+	strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1e9, 'unixepoch') AS created,
+	strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1e9, 'unixepoch') AS started,
+	strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1e9, 'unixepoch') AS finished,
+	strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1e9, 'unixepoch') AS due,
+	exit_code, exit_signal, exit_error, exit_took / 1e9 AS seconds, error,
+	CAST(results AS TEXT) AS results, checkpoint, CAST(exit_tail AS TEXT) AS output, cursor
+FROM job;
+`,
 }
 
 // columns of table job that a record fills, in the order of bind and scan.
@@ -78,25 +95,43 @@ var columns = []string{ //nolint:gochecknoglobals // a table that nobody writes 
 	"exit_code", "exit_signal", "exit_error", "exit_retry_after", "exit_took", "exit_tail",
 	"error", "results", "checkpoint", "changed",
 	"move_from", "move_file", "move_to", "move_name", "seen_name", "seen",
+	"origin", "cursor",
 }
 
+// shownState is Record.Shown in SQL.
+const shownState = "CASE WHEN state = 'processing' AND wish = 'pause' THEN 'paused' ELSE state END"
+
 // upsertSQL returns the statement that writes n rows. A row that is there keeps
-// its seq, its id, and the columns that no record fills.
+// its seq and its id; its cursor never goes down; its wish ends where the job
+// has come to rest.
 func upsertSQL(n int) string {
 	row := "(?" + strings.Repeat(",?", len(columns)-1) + ")"
 	sets := make([]string, 0, len(columns))
 
 	for _, c := range columns[2:] {
-		sets = append(sets, c+"=excluded."+c)
+		if c == "cursor" {
+			sets = append(sets, "cursor=coalesce(max(excluded.cursor, job.cursor), excluded.cursor, job.cursor)")
+		} else {
+			sets = append(sets, c+"=excluded."+c)
+		}
 	}
+
+	sets = append(sets,
+		"wish=CASE WHEN excluded.state IN ('done', 'failed', 'terminated', 'paused') THEN NULL ELSE job.wish END")
 
 	return "INSERT INTO job (" + strings.Join(columns, ",") + ") VALUES " + row + strings.Repeat(","+row, n-1) +
 		" ON CONFLICT (seq) DO UPDATE SET " + strings.Join(sets, ",")
 }
 
-// selectSQL returns a query for whole rows; rest follows "FROM job".
-func selectSQL(rest string) string {
-	return "SELECT " + strings.Join(columns, ",") + " FROM job " + rest
+// selectSQL returns a query for whole rows of a journal of a version; rest
+// follows "FROM job".
+func selectSQL(version int64, rest string) string {
+	list := strings.Join(columns, ",") + ",wish"
+	if version < 2 {
+		list = strings.Replace(list, ",origin,", ",NULL,", 1)
+	}
+
+	return "SELECT " + list + " FROM job " + rest
 }
 
 // isState says whether s is a state that this version knows.
@@ -108,6 +143,9 @@ func isState(s job.State) bool {
 
 	return false
 }
+
+// isOrigin says whether o is an origin that this version knows.
+func isOrigin(o job.Origin) bool { return o == job.Dropped || o == job.Uploaded || o == job.Triggered }
 
 // migrate brings the schema to this version, each step in a transaction of its
 // own. It says whether the journal is new.

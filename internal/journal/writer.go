@@ -24,7 +24,7 @@ type writer struct {
 	begin, commit, rollback *stmt
 	upserts                 map[int]*stmt // by the number of rows
 	lookup, remove          *stmt
-	count, meta             *stmt
+	count, meta, wish       *stmt
 	values                  []driver.NamedValue // reused
 	durable                 bool                // how the connection is set
 	pages                   int                 // in the -wal since it was moved last, estimated from above
@@ -39,6 +39,7 @@ func newWriter(c *conn) (*writer, error) {
 		&w.remove: "DELETE FROM job WHERE id = ?",
 		&w.count:  "INSERT INTO tally VALUES (?1, ?2) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
 		&w.meta:   "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+		&w.wish:   "UPDATE job SET wish = ? WHERE seq = ?",
 	}
 
 	for target, query := range statements {
