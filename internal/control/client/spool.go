@@ -1,0 +1,69 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"importerd/internal/control/wire"
+)
+
+// Spools says how all spools stand.
+func (c *Client) Spools(ctx context.Context) ([]wire.Spool, error) {
+	var all wire.Spools
+
+	err := c.call(ctx, request{method: http.MethodGet, path: []string{wire.PathSpools}}, &all)
+
+	return all.Spools, err
+}
+
+// Spool says how one spool stands.
+func (c *Client) Spool(ctx context.Context, name string) (wire.Spool, error) {
+	var s wire.Spool
+
+	err := c.call(ctx, request{method: http.MethodGet, path: []string{wire.PathSpool, name}}, &s)
+
+	return s, err
+}
+
+// PauseSpool stops claiming, durably: also a restart does not begin it again.
+func (c *Client) PauseSpool(ctx context.Context, name string) error {
+	return c.post(ctx, wire.PathSpoolPause, name)
+}
+
+// ResumeSpool begins claiming again.
+func (c *Client) ResumeSpool(ctx context.Context, name string) error {
+	return c.post(ctx, wire.PathSpoolResume, name)
+}
+
+// Sweep asks for a full look at the spool's inbox, soon.
+func (c *Client) Sweep(ctx context.Context, name string) error {
+	return c.post(ctx, wire.PathSweep, name)
+}
+
+// Reload has the configuration read again. Error: *Error with what is wrong with
+// it; then nothing was changed.
+func (c *Client) Reload(ctx context.Context) error { return c.post(ctx, wire.PathReload) }
+
+// Ready says whether the daemon and all its spools work: nil, or *Error with what
+// does not.
+func (c *Client) Ready(ctx context.Context) error {
+	return c.call(ctx, request{method: http.MethodGet, path: []string{wire.PathReady}}, nil)
+}
+
+// Explain says where the file of a name is and why. The name is bytes.
+func (c *Client) Explain(ctx context.Context, spool, name string) (wire.Explanation, error) {
+	var e wire.Explanation
+
+	err := c.call(ctx, request{
+		method: http.MethodGet, path: []string{wire.PathExplain},
+		query: url.Values{"spool": {spool}, "name": {name}},
+	}, &e)
+
+	return e, err
+}
+
+// post asks for something that needs nothing but a path.
+func (c *Client) post(ctx context.Context, path ...string) error {
+	return c.call(ctx, request{method: http.MethodPost, path: path}, nil)
+}
