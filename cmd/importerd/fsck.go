@@ -9,6 +9,7 @@ import (
 
 	"importerd/internal/app"
 	"importerd/internal/config"
+	"importerd/internal/control/wire"
 	"importerd/internal/job"
 )
 
@@ -142,7 +143,7 @@ func (c *fsck) settings(name string) (config.Spool, error) {
 // findingOf returns a finding for machines.
 func findingOf(f app.Finding) finding {
 	found := finding{Found: f.Found, Action: f.Does}
-	found.Path, found.PathB64 = bothForms(f.Place)
+	found.Path, found.PathB64 = wire.Forms(f.Place)
 
 	if !f.Job.IsZero() {
 		found.Job = f.Job.String()

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"importerd/internal/config"
+	"importerd/internal/control/wire"
 	"importerd/internal/job"
 	"importerd/internal/journal"
 )
@@ -274,7 +275,7 @@ func (c *jobs) printAsJSON(list iter.Seq2[job.Record, error]) (int, error) {
 
 		fmt.Fprint(c.stdout, separator)
 
-		if err := c.printJSON(recordOf(rec)); err != nil {
+		if err := c.printJSON(wire.JobOf(rec)); err != nil {
 			return n, err
 		}
 	}

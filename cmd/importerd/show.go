@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"importerd/internal/config"
+	"importerd/internal/control/wire"
 	"importerd/internal/job"
 )
 
@@ -36,7 +37,7 @@ is no such job, or that the id may mean several.`,
 			}
 
 			if p.output == "json" {
-				return p.printJSON(recordOf(f.rec).withOutput(f.rec.Exit))
+				return p.printJSON(wire.JobOf(f.rec).WithOutput(f.rec.Exit))
 			}
 
 			card{p.stdout, f}.print()
@@ -69,7 +70,7 @@ func (c card) print() {
 	c.line("job", "%s", rec.ID)
 	c.line("name", "%s", job.Show(rec.Name))
 	c.line("spool", "%s", job.Show(rec.Spool))
-	c.line("state", "%s", rec.State)
+	c.line("state", "%s", rec.Shown())
 
 	if text := why(rec); text != "" {
 		c.line("why", "%s", text)
@@ -181,4 +182,13 @@ func exitText(exit *job.Exit) string {
 	}
 
 	return text
+}
+
+// dueAt is when a job goes on; zero: it does not wait.
+func dueAt(rec *job.Record) time.Time {
+	if rec.State != job.Deferred {
+		return time.Time{}
+	}
+
+	return rec.DueAt
 }

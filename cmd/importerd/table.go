@@ -62,7 +62,7 @@ func (t *table) print(recs []job.Record) {
 
 	for _, rec := range recs {
 		t.line(names, row{
-			shortID(rec.ID), string(rec.State), strconv.Itoa(rec.Attempt), t.when(&rec), job.Show(rec.Name), why(&rec),
+			shortID(rec.ID), string(rec.Shown()), strconv.Itoa(rec.Attempt), t.when(&rec), job.Show(rec.Name), why(&rec),
 		})
 	}
 }

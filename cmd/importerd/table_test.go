@@ -131,19 +131,8 @@ func TestOneID(t *testing.T) {
 	}
 }
 
-func TestRecordOfBytes(t *testing.T) {
+func TestAllStates(t *testing.T) {
 	t.Parallel()
-
-	rec := job.Record{Name: "a\xff", File: "b\xff", Results: "c", Exit: &job.Exit{Code: -1, Signal: "SIGKILL"}}
-	r := recordOf(rec)
-
-	if r.Name != `a\xff` || r.NameB64 != "Yf8=" || r.FileB64 != "Yv8=" || r.ResultsB64 != "" {
-		t.Errorf("%+v", r)
-	}
-
-	if r.ExitCode != nil || r.Signal != "SIGKILL" {
-		t.Errorf("%+v", r)
-	}
 
 	if states := allStates(); !slices.Contains(states, string(job.Paused)) || len(states) != 7 {
 		t.Errorf("%v", states)

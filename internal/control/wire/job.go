@@ -1,9 +1,7 @@
 package wire
 
 import (
-	"encoding/base64"
 	"time"
-	"unicode/utf8"
 
 	"importerd/internal/job"
 )
@@ -59,9 +57,9 @@ func JobOf(rec job.Record) Job {
 		j.DueAt = rec.DueAt.UTC()
 	}
 
-	j.Name, j.NameB64 = bothForms(rec.Name)
-	j.File, j.FileB64 = bothForms(rec.File)
-	j.Results, j.ResultsB64 = bothForms(rec.Results)
+	j.Name, j.NameB64 = Forms(rec.Name)
+	j.File, j.FileB64 = Forms(rec.File)
+	j.Results, j.ResultsB64 = Forms(rec.Results)
 
 	if exit := rec.Exit; exit != nil {
 		j.Signal, j.Took = exit.Signal, exit.Took.Seconds()
@@ -85,13 +83,4 @@ func (j Job) WithOutput(exit *job.Exit) Job {
 	}
 
 	return j
-}
-
-// bothForms returns a name as text and, where it is not UTF-8, in base64.
-func bothForms(name string) (string, string) {
-	if utf8.ValidString(name) {
-		return name, ""
-	}
-
-	return job.Show(name), base64.StdEncoding.EncodeToString([]byte(name))
 }

@@ -106,7 +106,7 @@ type Explanation struct {
 // ExplanationOf returns how the file of a name in the inbox stands, without jobs.
 func ExplanationOf(spool, name string, r job.Reason) Explanation {
 	e := Explanation{Spool: spool, Standing: r.Standing, Reason: r.Text, Until: r.Until.Seconds(), Jobs: []Job{}}
-	e.Name, e.NameB64 = bothForms(name)
+	e.Name, e.NameB64 = Forms(name)
 
 	return e
 }
