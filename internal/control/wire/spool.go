@@ -24,7 +24,7 @@ type Spool struct {
 	Settling    int        `json:"settling"`               // of these
 	Ignored     int        `json:"ignored"`                // not for us
 	Held        int        `json:"held"`                   // not taken for a reason that a person should know
-	OldestAt    time.Time  `json:"oldest_at,omitzero"`     // mtime of the oldest that waits
+	OldestAt    time.Time  `json:"oldest_at,omitzero"`     // ctime of the one that waits longest
 	Reasons     []Reason   `json:"reasons,omitempty"`      // why files are passed over, with one example each
 	Running     int        `json:"running"`                // jobs whose handler runs, paused ones too
 	Committing  int        `json:"committing"`             // ended, not yet written
@@ -34,8 +34,13 @@ type Spool struct {
 	Later       int        `json:"later"`                  // put off at the handler's own wish, since the start
 	Interrupted int        `json:"interrupted"`            // attempts, since the start
 	Jobs        StateCount `json:"jobs"`                   // ended, in the journal
+	DoneJobs    int        `json:"done_jobs"`              // done since the start
 	DoneBytes   int64      `json:"done_bytes,omitempty"`   // bytes of the jobs done since the start
-	LastError   string     `json:"last_error,omitempty"`   // of the last job that failed since the start
+	DoneSize    int64      `json:"done_size,omitempty"`    // bytes of all jobs done, in the journal; none: not known
+	KeepDone    float64    `json:"keep_done,omitempty"`    // seconds that files are kept in done/; none: for ever
+	LastError   string     `json:"last_error,omitempty"`   // of the last job that failed
+	LastErrorAt time.Time  `json:"last_error_at,omitzero"` // when it did
+	LastFailed  *job.ID    `json:"last_failed,omitempty"`  // which it is
 	Trigger     *job.ID    `json:"trigger,omitempty"`      // the start request that has not ended
 	Events      bool       `json:"events"`                 // the kernel tells of new files; else sweeps find them
 	Sweeps      uint64     `json:"sweeps"`                 // full looks at the inbox since the start
@@ -61,7 +66,18 @@ type Reason struct {
 
 // Spools is the answer to GET /v1/spools.
 type Spools struct {
+	Daemon Daemon  `json:"daemon"`
 	Spools []Spool `json:"spools"`
+}
+
+// Daemon says how the daemon stands.
+type Daemon struct {
+	Version     string    `json:"version,omitempty"`
+	PID         int       `json:"pid,omitempty"`
+	StartedAt   time.Time `json:"started_at,omitzero"`
+	Draining    bool      `json:"draining"`               // it is about to end
+	ReloadedAt  time.Time `json:"reloaded_at,omitzero"`   // when the configuration that holds was read
+	ReloadError string    `json:"reload_error,omitempty"` // why a later one could not be taken; none: it could, or there was none
 }
 
 // Jobs is the answer to GET /v1/jobs, newest first.
