@@ -127,6 +127,8 @@ func (f *findings) found(rec *job.Record) string {
 		return rec.Error
 	case !known:
 		return "no job knows it"
+	case old.Wish == job.WishTerminate && rec.State == job.Terminated:
+		return "a person has terminated it"
 	case rec.Interruptions > old.Interruptions && rec.State == job.Failed:
 		return rec.Error
 	case rec.Interruptions > old.Interruptions:
@@ -162,6 +164,16 @@ func (f *findings) dropped(id job.ID) {
 	}
 
 	delete(f.before, id)
+
+	if old.Moving != nil && old.Moving.From == "" {
+		f.report(Finding{
+			Place: string(job.DeferredFolder) + "/" + old.Name, Job: id,
+			Found: "it was about to be accepted, but has no file", Does: "the journal forgets the job",
+		})
+
+		return
+	}
+
 	f.report(Finding{
 		Place: string(job.InboxFolder) + "/" + old.Name, Job: id,
 		Found: "its claim was begun, but it is still there", Does: "left there, the journal forgets the job",

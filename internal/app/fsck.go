@@ -193,7 +193,7 @@ func (c *fsck) mend(ctx context.Context, l *line) error {
 
 	err = c.recover(ctx, past, process.Deps{
 		Folders: s, Lister: s, Intake: s, Locks: s, Results: s, Papers: s, Reserve: s,
-		Journal: l.journal, Index: index{l.journal},
+		Journal: l.journal, Index: index{l.journal}, Births: l.journal, Wishes: l.journal,
 	})
 	if err != nil {
 		return err

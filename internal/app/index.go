@@ -20,3 +20,19 @@ func (i index) Unfinished() iter.Seq2[job.Record, error] {
 		}
 	}
 }
+
+// Get passes the call on.
+func (i index) Get(id job.ID) (job.Record, error) {
+	entry, err := i.Journal.Get(id)
+
+	return entry.Record, err //nolint:wrapcheck // passed on
+}
+
+// Waiting says how many jobs are in that state.
+func (i index) Waiting(state job.State) int {
+	if state == job.Deferred { // it is asked for often
+		return i.Deferred()
+	}
+
+	return i.Counts()[state]
+}

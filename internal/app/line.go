@@ -353,7 +353,8 @@ func (l *line) deps(s *session) (process.Deps, error) {
 	return process.Deps{
 		Folders: l.spool, Lister: l.spool, Intake: l.spool,
 		Locks: l.spool, Results: l.spool, Papers: l.spool, Reserve: l.spool,
-		Journal: l.journal, Index: index{l.journal}, Handler: handle, Notify: notify,
+		Journal: l.journal, Index: index{l.journal}, Births: l.journal, Wishes: l.journal,
+		Handler: handle, Notify: notify,
 		Ready: s.watcher.Ready(), Look: s.watcher.Look,
 		Kill:      l.app.stages.Killed(),
 		LoopPulse: s.pulse(dog, l.cfg.Name+" pool"), FinishPulse: s.pulse(dog, l.cfg.Name+" finisher"),

@@ -54,7 +54,8 @@ func rehearse(s *spool.Inspection, j *journal.Still, old []job.OldHandler) *rehe
 // deps gives a pool the rehearsal to work with.
 func (r *rehearsal) deps() process.Deps {
 	return process.Deps{
-		Folders: r, Lister: r, Intake: r, Locks: r, Results: r, Papers: r, Reserve: r, Journal: r, Index: r,
+		Folders: r, Lister: r, Intake: r, Locks: r, Results: r, Papers: r, Reserve: r,
+		Journal: r, Index: r, Births: r, Wishes: r,
 	}
 }
 
@@ -218,14 +219,35 @@ func (r *rehearsal) Due(time.Time, int) ([]job.Record, time.Time, error) {
 	return nil, time.Time{}, nil
 }
 
-// Deferred is for counts that nobody reads.
-func (r *rehearsal) Deferred() int { return 0 }
+// Waiting is for counts that nobody reads.
+func (r *rehearsal) Waiting(job.State) int { return 0 }
+
+// Get is for jobs that are steered, which none is.
+func (r *rehearsal) Get(job.ID) (job.Record, error) { return job.Record{}, fs.ErrNotExist }
+
+// Accept is for jobs that are accepted, which none is.
+func (r *rehearsal) Accept(job.Record) error { return job.ErrDegraded }
+
+// NextCursor gives none: nothing is recorded.
+func (r *rehearsal) NextCursor() int64 { return 0 }
+
+// Paused is for claims, of which none is made.
+func (r *rehearsal) Paused() bool { return false }
 
 // UnderWay is for files of the inbox, of which none comes.
 func (r *rehearsal) UnderWay(string) bool { return false }
 
 // Sync does nothing, as all below.
 func (r *rehearsal) Sync(...job.Folder) error { return nil }
+
+// RemoveNote does nothing.
+func (r *rehearsal) RemoveNote(string) error { return nil }
+
+// Wish does nothing.
+func (r *rehearsal) Wish(job.Wish, ...job.ID) error { return nil }
+
+// SetPaused does nothing.
+func (r *rehearsal) SetPaused(bool) error { return nil }
 
 // WriteNote does nothing.
 func (r *rehearsal) WriteNote(string, []byte) error { return nil }

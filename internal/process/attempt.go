@@ -25,7 +25,7 @@ const (
 
 // attempt takes the unit's file into processing/ and runs the handler on it.
 // What came of it stands in the unit.
-func (p *Pool) attempt(intake, work context.Context, u *unit) {
+func (p *Pool) attempt(ctx, intake context.Context, u *unit) {
 	if u.err = p.take(u); u.err != nil {
 		return
 	}
@@ -48,7 +48,7 @@ func (p *Pool) attempt(intake, work context.Context, u *unit) {
 		p.post(func() { p.judgeDisk(serial, nil) })
 	}
 
-	cause := p.handle(intake, work, u, task)
+	cause := p.handle(ctx, intake, u, task)
 
 	release()
 	p.review(u, cause)
@@ -240,10 +240,10 @@ func (p *Pool) noteProcess(rec job.Record, lock *os.File, pid int) {
 }
 
 // handle runs the handler and returns why it was asked to end, nil: it was not.
-func (p *Pool) handle(intake, work context.Context, u *unit, task handler.Task) error {
+func (p *Pool) handle(ctx, intake context.Context, u *unit, task handler.Task) error {
 	var mu sync.Mutex
 
-	checkpoint := u.rec.Checkpoint
+	checkpoint, began := u.rec.Checkpoint, u.rec
 	task.Report = func(r handler.Report) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -251,18 +251,27 @@ func (p *Pool) handle(intake, work context.Context, u *unit, task handler.Task) 
 		if r.Checkpoint != nil {
 			checkpoint = *r.Checkpoint
 		}
+
+		if r.Progress != nil {
+			began.Checkpoint = checkpoint
+			u.grip.tell(began, r.Progress)
+		}
 	}
 
-	ctx, cancel := work, context.CancelFunc(func() {})
-	if p.cfg.Timeout > 0 {
-		ctx, cancel = context.WithTimeoutCause(work, p.cfg.Timeout, handler.ErrTimeout)
-	}
-	defer cancel()
+	freeze, done := make(chan bool), make(chan struct{})
+	task.Freeze = freeze
+
+	var minding sync.WaitGroup
+
+	minding.Go(func() { u.grip.mind(ctx, done, p.cfg.Timeout, freeze) })
 
 	p.line(p.deps.Log.Debug(), u.rec).Msg("job started")
+	u.grip.tell(u.rec, nil)
 
 	exit := p.deps.Handler.Run(ctx, task)
 
+	close(done)
+	minding.Wait()
 	mu.Lock()
 	defer mu.Unlock()
 
@@ -275,13 +284,12 @@ func (p *Pool) handle(intake, work context.Context, u *unit, task handler.Task) 
 // signal during our drain, or up to a second before it began, was asked too: a
 // supervisor may have sent the signal to all of us.
 func (p *Pool) causeOf(ctx, intake context.Context, exit job.Exit) error {
-	if err := context.Cause(ctx); errors.Is(err, handler.ErrTimeout) {
+	switch err := context.Cause(ctx); {
+	case errors.Is(err, handler.ErrTimeout), errors.Is(err, handler.ErrTerminate):
 		return err
-	} else if err != nil {
+	case err != nil:
 		return handler.ErrStop
-	}
-
-	if exit.Signal == "" {
+	case exit.Signal == "":
 		return nil
 	}
 

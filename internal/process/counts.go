@@ -6,16 +6,20 @@ import (
 	"importerd/internal/job"
 )
 
-// Counts is how a pool stands at one moment. Done, Failed and Interrupted
-// count since the start.
+// Counts is how a pool stands at one moment. What has ended is counted since the
+// start.
 type Counts struct {
-	Running     int
+	Running     int // paused ones too
 	Committing  int // ended, not yet written
 	Queued      int // taken over from the watcher, not yet claimed
 	Deferred    int
+	Paused      int // frozen, or paused in deferred/
 	Done        int
 	Failed      int
+	Terminated  int
 	Interrupted int
+	DoneBytes   int64     // size of the files that are done
+	LastError   string    // of the last job that has failed; empty: none has
 	Held        int       // files that the disk refused, and old handlers that live
 	Later       int       // jobs deferred at the handler's own wish, since the start
 	Oldest      time.Time // start of the attempt that runs longest; zero: none runs
@@ -33,7 +37,8 @@ func (p *Pool) publish() {
 	c.Running = len(s.running)
 	c.Committing = s.finishing + len(s.unfinished)
 	c.Queued = len(s.flushing) + len(s.candidates)
-	c.Deferred = p.deps.Index.Deferred()
+	c.Deferred = p.deps.Index.Waiting(job.Deferred)
+	c.Paused = s.frozen() + p.deps.Index.Waiting(job.Paused)
 	c.Held = len(s.held) + len(s.orphans)
 
 	for _, u := range s.running {
@@ -62,14 +67,18 @@ func (c *Counts) count(u *unit) {
 		c.Interrupted++
 	case job.Later:
 		c.Later++
-	case "", job.Succeeded, job.Refused, job.Rejected, job.Broken:
+	case "", job.Succeeded, job.Refused, job.Rejected, job.Broken, job.Ended:
 	}
 
 	switch u.rec.State {
 	case job.Done:
 		c.Done++
+		c.DoneBytes += u.rec.Size
 	case job.Failed:
 		c.Failed++
-	case job.Deferred, job.Processing, job.Committing, job.Paused, job.Terminated:
+		c.LastError = u.rec.Error
+	case job.Terminated:
+		c.Terminated++
+	case job.Deferred, job.Processing, job.Committing, job.Paused:
 	}
 }

@@ -37,6 +37,9 @@ type Deps struct {
 	Reserve Reserve
 	Journal Journal
 	Index   Index
+	Births  Births
+	Wishes  Wishes
+	Teller  Teller // nil: nobody listens
 	Handler handler.Handler
 	// Ready is where files come from. The watcher sends and nobody closes it.
 	Ready <-chan []job.File
@@ -97,6 +100,8 @@ type Papers interface {
 	Path(folder job.Folder, name string) string
 	LogPath(id job.ID) string
 	WriteNote(name string, text []byte) error
+	// RemoveNote removes what WriteNote has written.
+	RemoveNote(name string) error
 	// SetAside takes what is no file out of processing/ and tells where it lies.
 	SetAside(name string) (string, error)
 }
@@ -125,16 +130,51 @@ type Journal interface {
 	MarkStarted() error
 }
 
+// Births are the beginnings and the ends of jobs in the journal.
+type Births interface {
+	// Accept records, durably, a job that is new. *job.KnownError: it is not;
+	// *job.BusyError: it is a trigger and another one has not ended.
+	Accept(rec job.Record) error
+	// NextCursor returns a number for an end. They ascend.
+	NextCursor() int64
+}
+
+// Wishes are what people want, in the journal. What is written is durable.
+type Wishes interface {
+	// Wish records what is wanted of jobs that have not ended; job.NoWish: nothing
+	// any more. It stays until a record of an end or of a pause comes.
+	Wish(w job.Wish, ids ...job.ID) error
+	// SetPaused records whether the spool is paused.
+	SetPaused(paused bool) error
+	Paused() bool
+}
+
+// Teller hears what becomes of jobs. Its methods never block.
+type Teller interface {
+	// Ended tells of an end that is true after a power cut. The ends come in the
+	// order of their Cursor. After a crash one may come again, with the same one.
+	Ended(rec job.Record)
+	// Withhold names jobs whose end the journal holds already, with a Cursor, but
+	// which is not true yet: it will come with another, higher one. It is called
+	// before anything later is told.
+	Withhold(ids []job.ID)
+	// Changed tells of a job that has not ended: it is in a new state, or has made
+	// progress, which is nil where it is not known.
+	Changed(rec job.Record, progress *float64)
+}
+
 // Index answers from the journal.
 type Index interface {
+	// Get returns a job as it was last noted; fs.ErrNotExist: there is none.
+	Get(id job.ID) (job.Record, error)
 	// UnderWay says whether a job of this name, as dropped, has not ended.
 	UnderWay(name string) bool
 	// Due returns up to n deferred jobs that are due, the longest due first,
 	// and when the next one is; zero: none is. A job whose file is on its way to
 	// deferred/ is not due yet.
 	Due(now time.Time, n int) ([]job.Record, time.Time, error)
-	// Deferred says how many jobs wait in deferred/.
-	Deferred() int
+	// Waiting says how many jobs are in deferred/ in that state.
+	Waiting(state job.State) int
 	// Unfinished returns all jobs that have not ended, and those whose last move
 	// is not confirmed.
 	Unfinished() iter.Seq2[job.Record, error]

@@ -267,6 +267,38 @@ func (l *ledger) Drop(id job.ID) error {
 	return l.Journal.Drop(id)
 }
 
+func (l *ledger) Get(id job.ID) (job.Record, error) {
+	e, err := l.Journal.Get(id)
+
+	return e.Record, err
+}
+
+func (l *ledger) Waiting(state job.State) int { return l.Counts()[state] }
+
+func (l *ledger) Accept(rec job.Record) error {
+	if err := l.disk.enter("accept %s", rec.Name); err != nil {
+		return err
+	}
+
+	return l.Journal.Accept(rec)
+}
+
+func (l *ledger) Wish(w job.Wish, ids ...job.ID) error {
+	if err := l.disk.enter("wish %q", w); err != nil {
+		return err
+	}
+
+	return l.Journal.Wish(w, ids...)
+}
+
+func (l *ledger) SetPaused(paused bool) error {
+	if err := l.disk.enter("set paused %t", paused); err != nil {
+		return err
+	}
+
+	return l.Journal.SetPaused(paused)
+}
+
 func (l *ledger) Unfinished() iter.Seq2[job.Record, error] {
 	return func(yield func(job.Record, error) bool) {
 		for entry, err := range l.Journal.Unfinished() {

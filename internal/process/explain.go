@@ -30,6 +30,8 @@ func (p *Pool) explain(name string) (job.Reason, bool) {
 		return job.Reason{Standing: job.Ready, Text: job.ReasonReady}, true
 	case u != nil || p.deps.Index.UnderWay(name):
 		return job.Reason{Standing: job.Ready, Text: job.ReasonUnderWay}, true
+	case p.paused.Load():
+		return job.Reason{Standing: job.Ready, Text: job.ErrPaused.Error()}, true
 	case s.closed || p.shut():
 		return job.Reason{Standing: job.Ready, Text: job.ReasonNotWatching, Until: p.state.nextTry(time.Now())}, true
 	}

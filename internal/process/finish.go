@@ -106,10 +106,12 @@ func (f *finisher) group() error {
 	f.stuck = slices.DeleteFunc(f.stuck, func(u *unit) bool { return slices.Contains(ended, u) })
 
 	for _, u := range ended {
-		if !u.nothing {
+		if !u.nothing && !u.undone {
 			f.pool.tell(u)
 		}
 	}
+
+	f.own()
 
 	f.told = append(f.told, ended...)
 
@@ -121,6 +123,22 @@ func (f *finisher) group() error {
 	f.note(errors.Join(err, confirmErr))
 
 	return nil
+}
+
+// own owns up to what is stuck: those who follow a job see that its handler has
+// ended.
+func (f *finisher) own() {
+	for _, u := range f.stuck {
+		if u.stuck || u.at != "" || u.nothing {
+			continue
+		}
+
+		u.stuck = true
+		rec := u.rec
+		rec.State = job.Committing
+		f.pool.live.Store(rec.ID, Live{Committing: true})
+		f.pool.deps.Teller.Changed(rec, nil)
+	}
 }
 
 // confirm notes that what was told lies where the journal says. Until then the
@@ -157,84 +175,6 @@ func (f *finisher) confirm() error {
 	f.pool.post(func() { f.pool.onFinished(units) })
 
 	return nil
-}
-
-// write makes the outcomes durable, moves the files and flushes the folders.
-// It returns the units for which all that is done, and what the disk said of
-// the others.
-func (f *finisher) write(units []*unit) ([]*unit, error) {
-	units, trouble := f.known(units)
-	if len(units) == 0 {
-		return nil, trouble
-	}
-
-	for _, u := range units {
-		u.aim()
-	}
-
-	deps := &f.pool.deps
-	if err := deps.Journal.Commit(records(units)...); err != nil {
-		return nil, fmt.Errorf("commit outcomes: %w", err)
-	}
-
-	var (
-		ended   []*unit
-		folders []job.Folder
-	)
-
-	for _, u := range units {
-		changed, err := f.move(u)
-		if errors.Is(err, job.ErrUntrusted) {
-			return nil, err
-		}
-
-		if err != nil {
-			trouble = err
-
-			continue
-		}
-
-		ended = append(ended, u)
-		folders = append(folders, changed...)
-	}
-
-	if len(ended) == 0 {
-		return nil, trouble
-	}
-
-	slices.Sort(folders)
-
-	// processing/ first: the other order leaves a file in both on btrfs.
-	folders = append([]job.Folder{job.ProcessingFolder}, slices.Compact(folders)...)
-	if err := deps.Folders.Sync(folders...); err != nil {
-		return nil, fmt.Errorf("%w: flush folders: %w", job.ErrUntrusted, err)
-	}
-
-	return ended, trouble
-}
-
-// aim says where the unit's file is to go, for the journal.
-func (u *unit) aim() {
-	if u.gone || u.moved || u.nothing {
-		return
-	}
-
-	u.rec.Moving = &job.Move{
-		From: job.ProcessingFolder, File: u.rec.File, To: u.rec.State.Folder(), Name: u.rec.Name, ID: u.rec.ID,
-	}
-}
-
-// records returns the records of units.
-func records(units []*unit) []job.Record {
-	recs := make([]job.Record, 0, len(units))
-
-	for _, u := range units {
-		if !u.nothing {
-			recs = append(recs, u.rec)
-		}
-	}
-
-	return recs
 }
 
 // note remembers what the disk said; nil: it takes everything. At the first

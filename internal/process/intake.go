@@ -15,7 +15,7 @@ func (p *Pool) inlet() <-chan []job.File {
 	s := &p.state
 	room := p.cfg.Workers + flushAhead
 
-	if s.closed || p.trouble.Load() != nil || len(s.candidates)+len(s.flushing) >= room {
+	if s.closed || p.paused.Load() || p.trouble.Load() != nil || len(s.candidates)+len(s.flushing) >= room {
 		return nil
 	}
 

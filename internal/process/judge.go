@@ -26,6 +26,8 @@ const (
 // asked to end; nil: it was not.
 func judge(exit job.Exit, cause error) job.Verdict {
 	switch {
+	case errors.Is(cause, handler.ErrTerminate): // was recorded before
+		return job.Ended
 	case exit.Code == 0:
 		return job.Succeeded
 	case errors.Is(cause, handler.ErrTimeout): // also before it was started: it must not go on for ever
@@ -82,6 +84,8 @@ func judgeCode(code int) job.Verdict {
 // describe says for people how an attempt ended; empty: well.
 func describe(exit job.Exit, cause error) string {
 	switch {
+	case errors.Is(cause, handler.ErrTerminate):
+		return errEnded
 	case exit.Code == 0:
 		return ""
 	case exit.Err != nil:
@@ -91,7 +95,27 @@ func describe(exit job.Exit, cause error) string {
 	case exit.Signal != "":
 		return "killed by " + exit.Signal
 	default:
-		return "exit " + strconv.Itoa(exit.Code)
+		return describeCode(exit.Code)
+	}
+}
+
+// describeCode says what a handler means that ends with this code.
+func describeCode(code int) string {
+	text := "exit " + strconv.Itoa(code)
+
+	switch code {
+	case exitDataErr, exitNoInput:
+		return text + ": the file is bad"
+	case exitTempFail, exitUnavailable:
+		return text + ": asked for later"
+	case exitConfig:
+		return text + ": the handler cannot work"
+	case exitNotRunnable:
+		return text + ": a program cannot be run"
+	case exitNotFound:
+		return text + ": a program was not found"
+	default:
+		return text
 	}
 }
 
@@ -104,6 +128,10 @@ func decide(rec job.Record, verdict job.Verdict, cfg Config, now time.Time) job.
 	switch verdict {
 	case job.Succeeded:
 		rec.State, rec.FinishedAt = job.Done, now
+
+		return rec
+	case job.Ended:
+		rec.State, rec.FinishedAt = job.Terminated, now
 
 		return rec
 	case job.Rejected:

@@ -8,8 +8,8 @@ import (
 	"importerd/internal/job"
 )
 
-// move publishes the unit's results, takes its file out of processing/, and
-// returns the folders that have changed besides.
+// move publishes the unit's results, takes its file to where it belongs, and
+// returns the folders to which something has come.
 func (f *finisher) move(u *unit) ([]job.Folder, error) {
 	if u.nothing {
 		return nil, nil
@@ -34,7 +34,7 @@ func (f *finisher) move(u *unit) ([]job.Folder, error) {
 	}
 
 	moved, err := f.pool.deps.Folders.Move(job.Move{
-		From: job.ProcessingFolder, File: u.rec.File, To: to, Name: name, ID: u.rec.ID,
+		From: u.source(), File: u.rec.File, To: to, Name: name, ID: u.rec.ID,
 	})
 
 	switch {
@@ -42,8 +42,13 @@ func (f *finisher) move(u *unit) ([]job.Folder, error) {
 		u.gone, u.nothing, u.rec.File = true, true, ""
 
 		return nil, nil
+	case errors.Is(err, fs.ErrNotExist) && u.undo != nil:
+		u.rec, u.gone, u.undone = *u.undo, true, true
+		u.rec.File, u.rec.Moving = "", nil
+
+		return nil, nil
 	case errors.Is(err, fs.ErrNotExist): // somebody has taken it away by hand
-		u.vanish("vanished: the file is not in processing/ any more")
+		u.vanish(fmt.Sprintf("vanished: the file is not in %s/ any more", u.source()))
 
 		return folders, nil
 	case err != nil:
@@ -60,6 +65,14 @@ func (f *finisher) move(u *unit) ([]job.Folder, error) {
 // folder that has changed.
 func (f *finisher) publish(u *unit) (string, []job.Folder, error) {
 	p := f.pool
+
+	if u.results && u.rec.State != job.Done { // ended for good after all
+		u.results = false
+
+		if err := p.deps.Results.DropResults(u.rec.ID); err != nil {
+			p.line(p.deps.Log.Warn(), u.rec).Err(err).Msg("results not removed")
+		}
+	}
 
 	if u.results {
 		name := u.rec.Name

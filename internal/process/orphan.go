@@ -114,14 +114,14 @@ func (p *Pool) checkOrphans(gone []job.ID) {
 
 	for _, o := range all {
 		if o.rec.File != "" && !slices.Contains(s.orphans, o) {
-			p.release(o)
+			p.relieve(o)
 		}
 	}
 }
 
-// release goes on with a job whose old handler has ended, unless a second one
+// relieve goes on with a job whose old handler has ended, unless a second one
 // still works on its file.
-func (p *Pool) release(o *orphan) {
+func (p *Pool) relieve(o *orphan) {
 	for _, other := range p.state.orphans {
 		if other.handler.Name == o.handler.Name {
 			other.rec, other.folder = o.rec, o.folder

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"importerd/internal/handler"
 	"importerd/internal/job"
 )
 
@@ -30,6 +31,10 @@ type Pool struct {
 	gone     chan struct{} // closed by Run when the loop has ended
 	ran      atomic.Bool
 
+	debts   debts
+	live    sync.Map               // job.ID to *grip or Live: the loop and the finisher write, anyone reads
+	paused  atomic.Bool            // by a person; the loop writes, anyone reads
+	door    door                   // to deferred/, for what is accepted
 	trouble atomic.Pointer[string] // why outcomes cannot be written; nil: they can. The finisher writes.
 	counts  atomic.Pointer[Counts] // the loop writes, anyone reads
 	cutOff  context.CancelFunc     // ends the work; set by Run
@@ -46,6 +51,8 @@ type state struct {
 	taken      uint64              // files taken over so far
 	running    map[job.ID]*unit    // attempts under way
 	unfinished []*unit             // ended, wait for the finisher
+	writing    map[job.ID]*unit    // with the finisher, or waiting for it
+	news       chan struct{}       // closed by the loop when a unit has left the finisher, then another one
 	finishing  int                 // at the finisher
 	orphans    []*orphan           // handlers of an earlier daemon that still live
 	held       map[string]heldFile // not taken until they change
@@ -70,6 +77,10 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 			cfg.Spool, cfg.Workers, cfg.Attempts, cfg.Backoff, cfg.BeatEvery)
 	}
 
+	if deps.Teller == nil {
+		deps.Teller = silent{}
+	}
+
 	p := &Pool{
 		cfg: cfg, deps: deps,
 		notifier: newNotifier(deps.Notify, deps.Log),
@@ -77,8 +88,10 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 		state: state{
 			names: map[string]*unit{}, running: map[job.ID]*unit{}, flushing: map[*unit]struct{}{},
 			held: map[string]heldFile{}, droppings: map[string]uint64{},
+			writing: map[job.ID]*unit{}, news: make(chan struct{}),
 		},
 	}
+	p.paused.Store(deps.Wishes.Paused())
 	p.counts.Store(&Counts{})
 
 	return p, nil
@@ -106,8 +119,10 @@ func (p *Pool) Run(intake, work context.Context) error {
 	writers.Go(func() { result = finish.run(work) })
 	writers.Go(func() { p.notifier.run(work) })
 
+	p.door.open()
 	p.loop(intake, work)
 	close(p.gone)
+	p.door.shut()
 	p.flights.Wait()
 	close(p.toFinish)
 	p.notifier.close()
@@ -146,15 +161,45 @@ func (p *Pool) ask(ctx context.Context, f func()) bool {
 }
 
 // Idle says whether nothing is under way that will end by itself without a
-// further wait: nothing taken over, nothing running, nothing due.
+// further wait: nothing taken over, nothing running, nothing due. What is paused
+// does not count, nor what waits for that.
 func (p *Pool) Idle(ctx context.Context) bool {
 	idle := false
-	asked := p.ask(ctx, func() {
-		due, _, err := p.deps.Index.Due(time.Now(), 1)
-		idle = err == nil && len(due) == 0 && len(p.state.names) == 0 && !p.busy() && !p.hopes()
-	})
+	asked := p.ask(ctx, func() { idle = !p.hopes() && p.idle() })
 
 	return asked && idle
+}
+
+// idle is Idle within the loop.
+func (p *Pool) idle() bool {
+	s := &p.state
+	frozen := s.frozen()
+
+	switch {
+	case len(s.running) > frozen, s.surveying, len(s.unfinished)+s.finishing > 0:
+		return false
+	case p.paused.Load(), frozen >= p.cfg.Workers:
+		return true
+	case len(s.names) > frozen:
+		return false
+	}
+
+	due, _, err := p.nextDue(time.Now())
+
+	return err == nil && due == nil
+}
+
+// frozen returns how many of the running attempts are paused.
+func (s *state) frozen() int {
+	n := 0
+
+	for _, u := range s.running {
+		if u.wish == job.WishPause {
+			n++
+		}
+	}
+
+	return n
 }
 
 // loop is the one goroutine that owns the state. It ends when no more is to be
@@ -224,10 +269,17 @@ func (p *Pool) busy() bool {
 func (p *Pool) closeIntake() {
 	s := &p.state
 	s.closed, s.candidates = true, nil
+	p.door.close()
 
 	for name, u := range s.names {
 		if u.from == job.InboxFolder && u.serial == 0 {
 			delete(s.names, name)
+		}
+	}
+
+	for _, u := range s.running { // nobody lets them go on
+		if u.wish == job.WishPause {
+			u.grip.cancel(handler.ErrStop)
 		}
 	}
 

@@ -1,10 +1,11 @@
 package process
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
+	"math"
+	"slices"
 	"time"
 
 	"importerd/internal/job"
@@ -33,18 +34,8 @@ func (p *Pool) Recover(ctx context.Context, past Past) error {
 
 	r := &recovery{Pool: p, past: past, known: map[place]struct{}{}, finish: newFinisher(p, func() {})}
 
-	for rec, err := range p.deps.Index.Unfinished() {
-		if err == nil {
-			err = ctx.Err()
-		}
-
-		if err == nil {
-			err = r.job(rec)
-		}
-
-		if err != nil {
-			return fmt.Errorf("recover job %s: %w", rec.ID, err)
-		}
+	if err := r.jobs(ctx); err != nil {
+		return err
 	}
 
 	if err := r.files(ctx); err != nil {
@@ -69,6 +60,7 @@ type recovery struct {
 	past    Past
 	known   map[place]struct{} // files of jobs
 	pending []*unit            // to be moved, and told of
+	hold    bool               // all of the journal's jobs are told of together
 	finish  *finisher
 }
 
@@ -78,52 +70,120 @@ type place struct {
 	name   string
 }
 
-// job goes on with one job of the journal.
-func (r *recovery) job(rec job.Record) error {
-	at, f, err := r.find(&rec)
-	if err != nil {
-		return err
+// jobs goes on with all jobs of the journal. A name alone may deceive while moves
+// are not confirmed: a second job of one name may have come to where the first was.
+// So first come the jobs whose files have come to rest, then those whose files are
+// surely recognized, then the others.
+func (r *recovery) jobs(ctx context.Context) error {
+	var moving, lost []job.Record
+
+	r.hold = true
+
+	for rec, err := range r.deps.Index.Unfinished() {
+		if err == nil {
+			err = ctx.Err()
+		}
+
+		switch {
+		case err != nil:
+		case rec.Moving != nil:
+			moving = append(moving, rec)
+		default:
+			_, err = r.job(rec, false)
+		}
+
+		if err != nil {
+			return fmt.Errorf("recover job %s: %w", rec.ID, err)
+		}
+	}
+
+	for _, rec := range moving {
+		switch found, err := r.job(rec, true); {
+		case err != nil:
+			return fmt.Errorf("recover job %s: %w", rec.ID, err)
+		case !found:
+			lost = append(lost, rec)
+		}
+	}
+
+	for _, rec := range lost {
+		if _, err := r.job(rec, false); err != nil {
+			return fmt.Errorf("recover job %s: %w", rec.ID, err)
+		}
+	}
+
+	r.hold = false
+
+	if err := r.settle(); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+
+	return nil
+}
+
+// job goes on with one job of the journal. strict: only if its file is surely
+// recognized; it says whether.
+func (r *recovery) job(rec job.Record, strict bool) (bool, error) {
+	at, f, err := r.find(&rec, strict)
+	if err != nil || strict && at.folder == "" {
+		return false, err
 	}
 
 	r.known[at] = struct{}{}
+	draft := rec.Moving != nil && rec.Moving.From == ""
 
 	switch {
 	case r.haunts(rec, at):
-		return nil
+		return true, nil
+	case at.folder == "" && draft: // accepted, but nobody was told so
+		return true, r.deps.Journal.Drop(rec.ID)
 	case at.folder != job.InboxFolder:
-		return r.add(resume(rec, at, r.cfg))
-	case rec.StartedAt.IsZero(): // never came to be; the watcher finds its file
-		return r.deps.Journal.Drop(rec.ID)
+		return true, r.add(resume(rec, at, r.cfg))
+	case rec.StartedAt.IsZero() && rec.Wish == job.NoWish: // never came to be; the watcher finds its file
+		return true, r.deps.Journal.Drop(rec.ID)
 	}
 
 	// A power cut has undone the claim.
 	if _, err := r.deps.Intake.Claim(f); err != nil {
-		return err
+		return false, err
 	}
 
 	at = place{job.ProcessingFolder, f.Name}
 	r.known[at] = struct{}{}
 
-	return r.add(resume(rec, at, r.cfg))
+	return true, r.add(resume(rec, at, r.cfg))
 }
 
 // resume returns the unit with which a job goes on whose file lies at, nil: it
 // waits in deferred/ as it should.
 func resume(rec job.Record, at place, cfg Config) *unit {
-	u := &unit{rec: rec, from: job.DeferredFolder}
+	u := &unit{rec: rec, from: job.DeferredFolder, at: at.folder}
 	u.rec.File = at.name
+	waits := rec.State == job.Deferred || rec.State == job.Paused
 
 	switch {
-	case rec.State == job.Deferred && rec.Moving == nil && at.folder == job.DeferredFolder:
+	case waits && rec.Moving == nil && rec.Wish == job.NoWish && at.folder == job.DeferredFolder:
 		return nil
-	case rec.State == job.Processing || rec.State == job.Deferred && rec.Moving == nil:
+	case rec.State == job.Processing && rec.Wish == job.WishTerminate:
+		u.end(time.Now())
+	case rec.State == job.Processing || waits && rec.Moving == nil:
 		interrupt(u, at, cfg)
 	default: // its outcome is known
-		u.verdict = job.Refused
 		u.results = cfg.Results && rec.State == job.Done
+
+		if rec.Exit != nil {
+			u.verdict = job.Refused
+		}
 	}
 
+	u.fulfil(rec.Wish, time.Now())
+
 	u.moved = at.folder == u.rec.State.Folder()
+	u.numbered = rec.Cursor != 0 && (u.moved || at.folder == "")
+
+	if u.moved && rec.Moving != nil {
+		u.at = rec.Moving.From
+	}
 
 	if at.folder == "" {
 		u.vanish("vanished: the file is in none of the folders")
@@ -136,7 +196,11 @@ func resume(rec job.Record, at place, cfg Config) *unit {
 func interrupt(u *unit, at place, cfg Config) {
 	running := u.rec.State == job.Processing && u.rec.Moving == nil && !u.rec.StartedAt.IsZero() && u.rec.Exit == nil
 	now := time.Now()
-	u.rec.State, u.rec.Moving, u.rec.DueAt = job.Deferred, nil, now
+	u.rec.Moving, u.rec.DueAt = nil, now
+
+	if u.rec.State != job.Paused {
+		u.rec.State = job.Deferred
+	}
 
 	if running && at.folder == job.ProcessingFolder {
 		u.verdict = job.Interrupted
@@ -164,69 +228,6 @@ func crashed(rec job.Record, backoff Backoff, now time.Time) job.Record {
 	return rec
 }
 
-// find looks for the file of a job: where it was last, where it was going, and
-// in the inbox. The zero place: it is nowhere.
-func (r *recovery) find(rec *job.Record) (place, job.File, error) {
-	for _, c := range candidates(rec) {
-		f, err := r.deps.Lister.Stat(c.folder, c.name)
-
-		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, job.ErrNotRegular):
-		case err != nil:
-			return place{}, f, err
-		case !c.sure && !isTheOne(rec.Seen, f, c.folder):
-		default:
-			return c.place, f, nil
-		}
-	}
-
-	return place{}, job.File{}, nil
-}
-
-// candidate is a place where the file of a job may lie. sure: nobody else's can
-// lie there under that name.
-type candidate struct {
-	place
-	sure bool
-}
-
-// candidates returns the places for the file of a job, in the order in which to
-// look. Where it comes from is first: while it lies there it has not moved.
-func candidates(rec *job.Record) []candidate {
-	var all []candidate
-
-	if m := rec.Moving; m != nil {
-		all = append(all, candidate{place{m.From, m.File}, m.From != job.InboxFolder},
-			candidate{place{m.To, job.WithID(m.Name, m.ID)}, true},
-			candidate{place{m.To, m.Name}, m.To == job.ProcessingFolder || m.To == job.DeferredFolder})
-	} else if rec.File != "" {
-		all = append(all, candidate{place{rec.State.Folder(), rec.File}, true})
-	}
-
-	switch rec.State {
-	case job.Processing: // a power cut may have undone the claim, or that it was fetched
-		all = append(all, candidate{place{job.DeferredFolder, rec.File}, false},
-			candidate{place{job.InboxFolder, rec.Name}, false})
-	case job.Deferred:
-		all = append(all, candidate{place{job.ProcessingFolder, rec.File}, false})
-	case job.Committing, job.Paused, job.Done, job.Failed, job.Terminated:
-	}
-
-	return all
-}
-
-// isTheOne says whether f is the file that was last seen as seen. In the inbox,
-// where others put files, it must be the very inode.
-func isTheOne(seen, f job.File, folder job.Folder) bool {
-	alike := seen.Size == f.Size && seen.Mtime.Equal(f.Mtime)
-
-	if folder == job.InboxFolder || seen.Dev == f.Dev {
-		return alike && seen.Same(f) && seen.Btime.Equal(f.Btime)
-	}
-
-	return alike // a copied spool: inodes are others
-}
-
 // add brings a job to its end together with others.
 func (r *recovery) add(u *unit) error {
 	if u == nil {
@@ -235,18 +236,41 @@ func (r *recovery) add(u *unit) error {
 
 	r.pending = append(r.pending, u)
 
-	if len(r.pending) < recoverAtOnce {
+	if r.hold || len(r.pending) < recoverAtOnce {
 		return nil
 	}
 
 	return r.settle()
 }
 
-// settle brings all that is pending to its end.
+// settle brings all that is pending to its end. Those whose ends have their
+// numbers already come first: the numbers of the others will be higher.
 func (r *recovery) settle() error {
-	f := r.finish
+	slices.SortStableFunc(r.pending, func(a, b *unit) int { return cmp.Compare(a.rank(), b.rank()) })
 
-	ended, err := f.write(r.pending)
+	for some := range slices.Chunk(r.pending, recoverAtOnce) {
+		if err := r.write(some); err != nil {
+			return err
+		}
+	}
+
+	r.pending = nil
+
+	return nil
+}
+
+// rank orders units by the numbers that their ends have.
+func (u *unit) rank() int64 {
+	if u.numbered {
+		return u.rec.Cursor
+	}
+
+	return math.MaxInt64
+}
+
+// write brings a few units to their end.
+func (r *recovery) write(units []*unit) error {
+	ended, err := r.finish.write(units)
 	if err != nil {
 		return err
 	}
@@ -261,8 +285,6 @@ func (r *recovery) settle() error {
 		r.known[place{u.rec.State.Folder(), u.rec.File}] = struct{}{}
 	}
 
-	r.pending = nil
-
 	if len(ended) == 0 {
 		return nil
 	}
@@ -274,94 +296,4 @@ func (r *recovery) settle() error {
 	r.report(ended)
 
 	return nil
-}
-
-// files makes jobs of files that no job knows.
-func (r *recovery) files(ctx context.Context) error {
-	if err := r.folder(ctx, job.ProcessingFolder, r.unknown); err != nil {
-		return err
-	}
-
-	return r.folder(ctx, job.DeferredFolder, r.foundling)
-}
-
-// folder calls f for each file in a folder that no job has.
-func (r *recovery) folder(ctx context.Context, folder job.Folder, f func(name string) error) error {
-	for name, err := range r.deps.Lister.Names(folder) {
-		if err == nil {
-			err = ctx.Err()
-		}
-
-		if _, known := r.known[place{folder, name}]; err == nil && !known {
-			err = f(name)
-		}
-
-		if err != nil {
-			return fmt.Errorf("recover %s/%s: %w", folder, job.Show(name), err)
-		}
-	}
-
-	return nil
-}
-
-// unknown deals with a file in processing/ that no job knows. If the journal may
-// have lost its job it was interrupted. Otherwise a handler has left it: that is
-// upkeep's business.
-func (r *recovery) unknown(name string) error {
-	f, err := r.deps.Lister.Stat(job.ProcessingFolder, name)
-	if errors.Is(err, job.ErrNotRegular) {
-		return unlessGone(r.setAside(name))
-	} else if err != nil {
-		return unlessGone(err)
-	}
-
-	if !r.past.Fresh && !r.past.Cut {
-		return nil
-	}
-
-	rec, at := r.found(f), place{job.ProcessingFolder, name}
-	rec.State, rec.Attempt, rec.StartedAt = job.Processing, 1, rec.CreatedAt
-
-	if r.haunts(rec, at) {
-		return nil
-	}
-
-	return r.add(resume(rec, at, r.cfg))
-}
-
-// foundling makes a job of a file in deferred/ that no job knows.
-func (r *recovery) foundling(name string) error {
-	f, err := r.deps.Lister.Stat(job.DeferredFolder, name)
-	if errors.Is(err, job.ErrNotRegular) {
-		r.deps.Log.Warn().Str("file", job.Show(name)).Err(err).Msg("deferred/ holds something that is no job")
-
-		return nil
-	} else if err != nil {
-		return unlessGone(err)
-	}
-
-	rec := r.found(f)
-	if r.haunts(rec, place{job.DeferredFolder, name}) {
-		return nil
-	}
-
-	return r.deps.Journal.Note(rec)
-}
-
-// found returns the record of a new job for a file that was found.
-func (r *recovery) found(f job.File) job.Record {
-	rec := newUnit(r.cfg.Spool, job.DeferredFolder, f).rec
-	rec.State, rec.DueAt, rec.Seen = job.Deferred, rec.CreatedAt, f
-
-	return rec
-}
-
-// unlessGone is err, but nil for a file that somebody has taken away: an old
-// handler that ends may tidy up.
-func unlessGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-
-	return err
 }

@@ -39,6 +39,7 @@ type rig struct {
 	wishes chan string // Look sends, the watcher receives
 	ended  chan error  // what Run returned
 	beats  pulse
+	heard  ear
 
 	mu  sync.Mutex
 	run handle // what the handler does
@@ -131,7 +132,7 @@ func (r *rig) handles(h handle) {
 func (r *rig) deps() process.Deps {
 	return process.Deps{
 		Folders: r.disk, Lister: r.disk, Intake: r.disk, Locks: r.disk, Results: r.disk, Papers: r.disk, Reserve: r.disk,
-		Journal: r.ledger, Index: r.ledger,
+		Journal: r.ledger, Index: r.ledger, Births: r.ledger, Wishes: r.ledger, Teller: &r.heard,
 		Handler: r, Notify: r.notify, Ready: r.ready, Kill: r.stages.Killed(),
 		Look: func(name string) {
 			r.book.add("look %s", name)
@@ -391,3 +392,60 @@ func (p *pulse) count() int {
 
 func (p *pulse) Waiting() {}
 func (p *pulse) Back()    {}
+
+// ear is a teller that writes down what it hears and complains about the order.
+type ear struct {
+	mu       sync.Mutex
+	ended    []job.Record
+	changed  []job.Record
+	withheld []job.ID
+	progress []float64
+}
+
+func (e *ear) Ended(rec job.Record) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	e.ended = append(e.ended, rec)
+}
+
+func (e *ear) Withhold(ids []job.ID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	e.withheld = append(e.withheld, ids...)
+}
+
+func (e *ear) Changed(rec job.Record, progress *float64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	e.changed = append(e.changed, rec)
+
+	if progress != nil {
+		e.progress = append(e.progress, *progress)
+	}
+}
+
+// states returns the states of a job in the order in which they were told, and that
+// of its end.
+func (e *ear) states(id job.ID) []job.State {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	var all []job.State
+
+	for _, rec := range e.changed {
+		if rec.ID == id {
+			all = append(all, rec.Shown())
+		}
+	}
+
+	for _, rec := range e.ended {
+		if rec.ID == id {
+			all = append(all, rec.State)
+		}
+	}
+
+	return all
+}

@@ -37,8 +37,13 @@ func (p *Pool) startAll(intake, work context.Context) {
 		s.running[u.rec.ID] = u
 		s.names[u.rec.Name] = u
 
+		ctx, cancel := context.WithCancelCause(work)
+		u.grip = newGrip(cancel, p.deps.Teller)
+		p.live.Store(u.rec.ID, u.grip)
+
 		p.flights.Go(func() {
-			p.attempt(intake, work, u)
+			p.attempt(ctx, intake, u)
+			cancel(nil)
 			p.post(func() { p.onEnded(u) })
 		})
 	}
@@ -48,7 +53,7 @@ func (p *Pool) startAll(intake, work context.Context) {
 // is broken or the disk refuses, one at a time is tried.
 func (p *Pool) free(now time.Time) int {
 	s := &p.state
-	if s.closed || p.trouble.Load() != nil || s.finishing+len(s.unfinished) >= finishAhead {
+	if s.closed || p.paused.Load() || p.trouble.Load() != nil || s.finishing+len(s.unfinished) >= finishAhead {
 		return 0
 	}
 
@@ -118,11 +123,11 @@ func (p *Pool) pickDue() *unit {
 // written may be due before its file lies in deferred/; it is passed over, and
 // its end wakes the loop.
 func (p *Pool) nextDue(now time.Time) (*job.Record, time.Time, error) {
-	names := p.state.names
+	s := &p.state
 
 	due, next, err := p.deps.Index.Due(now, 1)
-	if err == nil && len(due) > 0 && names[due[0].Name] != nil {
-		due, next, err = p.deps.Index.Due(now, 1+len(names))
+	if err == nil && len(due) > 0 && s.engaged(&due[0]) {
+		due, next, err = p.deps.Index.Due(now, 1+len(s.names)+len(s.writing))
 	}
 
 	if err != nil {
@@ -130,7 +135,7 @@ func (p *Pool) nextDue(now time.Time) (*job.Record, time.Time, error) {
 	}
 
 	for i := range due {
-		if names[due[i].Name] == nil {
+		if !s.engaged(&due[i]) {
 			return &due[i], next, nil
 		}
 	}
@@ -142,9 +147,15 @@ func (p *Pool) nextDue(now time.Time) (*job.Record, time.Time, error) {
 	return nil, next, nil
 }
 
+// engaged says whether a deferred job, or another one of its name, is under way.
+func (s *state) engaged(rec *job.Record) bool {
+	return s.names[rec.Name] != nil || s.writing[rec.ID] != nil
+}
+
 // onEnded frees the slot of a unit and sends it on.
 func (p *Pool) onEnded(u *unit) {
 	delete(p.state.running, u.rec.ID)
+	p.live.Delete(u.rec.ID)
 
 	if u.from == job.InboxFolder && !u.inside && errors.Is(u.err, syscall.EPERM) && !u.undropped {
 		again := time.Now().Add(immovableEvery)
@@ -163,6 +174,7 @@ func (p *Pool) onEnded(u *unit) {
 		p.letGo(u, u.err)
 	case errors.Is(u.err, fs.ErrNotExist):
 		u.rec.State, u.rec.Moving, u.rec.Error = job.Deferred, nil, ""
+		u.fulfil(u.wish, time.Now())
 		u.vanish("vanished: the file is not in deferred/ any more")
 		p.finish(u)
 	default:
@@ -170,24 +182,26 @@ func (p *Pool) onEnded(u *unit) {
 	}
 }
 
-// putBack leaves a deferred job where it is and tries later.
+// putBack leaves a deferred job where it is and tries later, unless a person
+// wants something else of it.
 func (p *Pool) putBack(u *unit) {
-	p.forget(u)
-
+	now := time.Now()
 	u.rec.State, u.rec.Moving = job.Deferred, nil
-	u.rec.DueAt = time.Now().Add(max(u.wait, diskWaitMin))
+	u.rec.DueAt = now.Add(max(u.wait, diskWaitMin))
+	u.at = job.DeferredFolder
+	u.fulfil(u.wish, now)
 
-	p.deps.LoopPulse.Waiting()
-	defer p.deps.LoopPulse.Back()
-
-	if err := p.deps.Journal.Note(u.rec); err != nil {
-		p.doubt(err)
-	}
+	u.moved = u.rec.State.Folder() == u.at
+	p.finish(u)
 }
 
 // conclude decides what becomes of a unit whose file is in processing/.
 func (p *Pool) conclude(u *unit) {
 	now := time.Now()
+
+	if u.wish == job.WishTerminate { // it was recorded before this
+		u.verdict, u.rec.Error = job.Ended, errEnded
+	}
 
 	if u.verdict == "" { // no attempt was made
 		u.rec.State, u.rec.DueAt = job.Deferred, now.Add(u.wait)
@@ -198,6 +212,7 @@ func (p *Pool) conclude(u *unit) {
 		u.rec = decide(u.rec, u.verdict, p.cfg, now)
 	}
 
+	u.fulfil(u.wish, now)
 	p.judgeHandler(u, now)
 
 	switch {
@@ -213,6 +228,7 @@ func (p *Pool) conclude(u *unit) {
 // finish hands a unit to the finisher.
 func (p *Pool) finish(u *unit) {
 	p.state.unfinished = append(p.state.unfinished, u)
+	p.state.writing[u.rec.ID] = u
 }
 
 // onFinished forgets units whose end is written and told.
@@ -222,8 +238,9 @@ func (p *Pool) onFinished(units []*unit) {
 
 	for _, u := range units {
 		p.forget(u)
+		p.release(u)
 
-		if !u.nothing {
+		if !u.nothing && !u.undone {
 			s.tally.count(u)
 		}
 
@@ -232,9 +249,27 @@ func (p *Pool) onFinished(units []*unit) {
 		}
 	}
 
+	p.tidings()
+
 	if p.calm() {
 		p.upkeep()
 	}
+}
+
+// release lets those go on who wait for the finisher to be done with the unit.
+func (p *Pool) release(u *unit) {
+	delete(p.state.writing, u.rec.ID)
+	p.live.Delete(u.rec.ID)
+
+	if u.done != nil {
+		close(u.done)
+	}
+}
+
+// tidings lets those look again who wait for any unit to leave the finisher.
+func (p *Pool) tidings() {
+	close(p.state.news)
+	p.state.news = make(chan struct{})
 }
 
 // forget lets a name go, unless it has become another unit's.

@@ -1,7 +1,9 @@
 package process
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -24,8 +26,14 @@ func (p *Pool) line(e *zerolog.Event, rec job.Record) *zerolog.Event {
 func (p *Pool) tell(u *unit) {
 	rec := u.rec
 
-	if rec.State == job.Failed {
+	switch {
+	case rec.State.Folder() == job.FailedFolder:
 		p.fail(u)
+	case rec.Moving != nil && rec.Moving.From == job.FailedFolder: // a retry
+		err := p.deps.Papers.RemoveNote(rec.Moving.File)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			p.line(p.deps.Log.Warn(), rec).Err(err).Msg("note not removed")
+		}
 	}
 
 	level, message := headline(u)
@@ -35,8 +43,12 @@ func (p *Pool) tell(u *unit) {
 		e = e.Str("took", rec.Exit.Took.Round(time.Microsecond).String())
 	}
 
-	if rec.State == job.Deferred {
+	switch rec.State {
+	case job.Deferred:
 		e = e.Time("due", rec.DueAt)
+	case job.Paused:
+		e = e.Bool("paused", true)
+	case job.Processing, job.Committing, job.Done, job.Failed, job.Terminated:
 	}
 
 	if rec.Changed {
@@ -52,6 +64,12 @@ func (p *Pool) tell(u *unit) {
 	}
 
 	e.Msg(message)
+
+	if rec.State.Ended() {
+		p.deps.Teller.Ended(rec)
+	} else {
+		p.deps.Teller.Changed(rec, nil)
+	}
 }
 
 // headline returns the level and the text of the line about a unit's end.
@@ -59,18 +77,20 @@ func headline(u *unit) (zerolog.Level, string) {
 	switch {
 	case u.rec.State == job.Failed:
 		return zerolog.ErrorLevel, "job failed"
+	case u.rec.State == job.Terminated:
+		return zerolog.InfoLevel, "job terminated"
 	case u.verdict == job.Interrupted:
 		return zerolog.InfoLevel, "job interrupted"
-	case u.rec.State == job.Deferred && u.verdict == "":
+	case u.rec.State != job.Done && u.verdict == "":
 		return zerolog.DebugLevel, "job deferred"
-	case u.rec.State == job.Deferred:
+	case u.rec.State != job.Done:
 		return zerolog.WarnLevel, "job deferred"
 	default:
 		return zerolog.InfoLevel, "job done"
 	}
 }
 
-// fail writes the note for people beside a failed job.
+// fail writes the note for people beside a job that has failed or was terminated.
 func (p *Pool) fail(u *unit) {
 	rec := u.rec
 
@@ -82,6 +102,10 @@ func (p *Pool) fail(u *unit) {
 	note := failedNote(rec, p.deps.Papers.LogPath(rec.ID))
 	if err := p.deps.Papers.WriteNote(name, note); err != nil {
 		p.line(p.deps.Log.Warn(), rec).Err(err).Msg("note not written")
+	}
+
+	if rec.State == job.Terminated { // the one who cares has done it
+		return
 	}
 
 	// A job without a file has no move to keep open: it is told, but not again.
@@ -97,6 +121,7 @@ func (p *Pool) report(units []*unit) {
 		switch {
 		case u.note == nil:
 		case u.owed:
+			p.debts.owe(rec.ID)
 			p.notifier.add(rec, u.note, func() error { return p.settleDebt(rec) })
 		default:
 			p.notifier.add(rec, u.note, nil)
@@ -104,25 +129,16 @@ func (p *Pool) report(units []*unit) {
 	}
 }
 
-// settleDebt notes that the operator was told of a failed job: its move counts
-// as confirmed, and its name is free.
-func (p *Pool) settleDebt(rec job.Record) error {
-	rec.Moving = nil
-
-	if err := p.deps.Journal.Note(rec); err != nil {
-		return fmt.Errorf("note that it was told: %w", err)
-	}
-
-	p.deps.Look(rec.Name)
-
-	return nil
-}
-
 // failedNote is the text of errors/NAME.txt.
 func failedNote(rec job.Record, log string) []byte {
 	var b strings.Builder
 
-	fmt.Fprintf(&b, "importerd gave up on %s\n\n", job.Show(rec.Name))
+	if rec.State == job.Terminated {
+		fmt.Fprintf(&b, "%s was terminated\n\n", job.Show(rec.Name))
+	} else {
+		fmt.Fprintf(&b, "importerd gave up on %s\n\n", job.Show(rec.Name))
+	}
+
 	fmt.Fprintf(&b, "why:      %s\n", rec.Error)
 	fmt.Fprintf(&b, "when:     %s\n", rec.FinishedAt.Format(time.RFC3339))
 	fmt.Fprintf(&b, "spool:    %s\njob:      %s\n", rec.Spool, rec.ID)
@@ -132,7 +148,7 @@ func failedNote(rec job.Record, log string) []byte {
 		b.WriteString("file:     there is none any more\n")
 	} else {
 		fmt.Fprintf(&b, "file:     failed/%s\n", job.Show(rec.File))
-		b.WriteString("retry:    move the file from failed/ to inbox/\n")
+		fmt.Fprintf(&b, "retry:    importerd retry %s, or move the file from failed/ to inbox/\n", rec.ID)
 	}
 
 	if rec.Exit != nil && len(rec.Exit.Tail) > 0 {

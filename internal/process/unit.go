@@ -16,9 +16,12 @@ type unit struct {
 	serial    uint64        // which attempt of the pool it is, from 1
 	label     string        // the name of its file when it got the slot
 	from      job.Folder    // where it is taken from: the inbox, or deferred/
+	at        job.Folder    // where its file lies as the finisher gets it; empty: in processing/
+	grip      *grip         // on its attempt; nil: none was begun
+	wish      job.Wish      // what a person wants of it, as the loop knows
 	inside    bool          // the file is in processing/: the unit must be finished
 	flush     bool          // its content may not be on the disk yet
-	gone      bool          // there is no file in processing/ any more
+	gone      bool          // there is no file to be moved any more
 	results   bool          // results wait to be published
 	undropped bool          // the journal holds a job of it that never came to be
 	moved     bool          // the finisher has moved its file
@@ -29,7 +32,45 @@ type unit struct {
 	verdict   job.Verdict   // on the last attempt; empty: no attempt was made
 	wait      time.Duration // where no attempt was made: how long until the next look
 	err       error         // why the file could not be taken or the attempt not be made
+	numbered  bool          // its end may have been told under its Cursor, and keeps it
+	stuck     bool          // it was told that it is committing
+	undo      *job.Record   // what it is again if its file is not there to be moved; nil: that is its end
+	undone    bool          // that has come about
+	done      chan struct{} // the loop closes it when the finisher has done with the unit; nil: nobody waits
 }
+
+// source returns where the file is taken from by the finisher.
+func (u *unit) source() job.Folder {
+	if u.at == "" {
+		return job.ProcessingFolder
+	}
+
+	return u.at
+}
+
+// fulfil carries out on a job that would wait what a person wants of it.
+func (u *unit) fulfil(wish job.Wish, now time.Time) {
+	if u.rec.State != job.Deferred {
+		return
+	}
+
+	switch wish {
+	case job.WishPause:
+		u.rec.State = job.Paused
+	case job.WishTerminate:
+		u.end(now)
+	case job.NoWish:
+	}
+}
+
+// end makes the unit one of a job that a person has ended.
+func (u *unit) end(now time.Time) {
+	u.verdict = job.Ended
+	u.rec.State, u.rec.FinishedAt, u.rec.Error = job.Terminated, now, errEnded
+}
+
+// errEnded is the reason of jobs that were terminated.
+const errEnded = "terminated by a person"
 
 // heldFile is a file that is not taken until it changes.
 type heldFile struct {
@@ -69,12 +110,12 @@ func (u *unit) again(wait time.Duration, err error) {
 	u.wait, u.err = wait, err
 }
 
-// vanish notes that there is no file in processing/ any more, and why. A job
+// vanish notes that there is no file to be moved any more, and why. A job
 // that was to be tried again has failed then.
 func (u *unit) vanish(why string) {
 	u.gone, u.rec.File, u.rec.Moving = true, "", nil
 
-	if u.rec.State != job.Deferred {
+	if u.rec.State != job.Deferred && u.rec.State != job.Paused {
 		return
 	}
 

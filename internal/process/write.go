@@ -1,0 +1,142 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+
+	"importerd/internal/job"
+)
+
+// write makes the outcomes durable, moves the files and flushes the folders.
+// It returns the units for which all that is done, and what the disk said of
+// the others.
+func (f *finisher) write(units []*unit) ([]*unit, error) {
+	units, trouble := f.known(units)
+	if len(units) == 0 {
+		return nil, trouble
+	}
+
+	for _, u := range units {
+		f.number(u)
+		u.aim()
+	}
+
+	deps := &f.pool.deps
+	if err := deps.Journal.Commit(records(units)...); err != nil {
+		return nil, fmt.Errorf("commit outcomes: %w", err)
+	}
+
+	var (
+		ended []*unit
+		stuck []job.ID
+		ways  route
+	)
+
+	for _, u := range units {
+		changed, err := f.move(u)
+
+		switch {
+		case errors.Is(err, job.ErrUntrusted):
+			return nil, err
+		case err == nil:
+			ended = append(ended, u)
+			ways.add(u.source(), changed)
+		default:
+			trouble = err
+
+			if u.rec.Cursor != 0 {
+				stuck = append(stuck, u.rec.ID)
+			}
+		}
+	}
+
+	if len(stuck) > 0 {
+		deps.Teller.Withhold(stuck)
+	}
+
+	if len(ended) == 0 {
+		return nil, trouble
+	}
+
+	if err := deps.Folders.Sync(ways.order()...); err != nil {
+		return nil, fmt.Errorf("%w: flush folders: %w", job.ErrUntrusted, err)
+	}
+
+	return ended, trouble
+}
+
+// number gives an end its place among all ends: the order in which they are told.
+// One that has waited since goes behind those that were told meanwhile; one that
+// may have been told before we were started keeps its place.
+func (f *finisher) number(u *unit) {
+	if u.rec.State.Ended() && !u.numbered && !u.nothing {
+		u.rec.Cursor = f.pool.deps.Births.NextCursor()
+	}
+}
+
+// aim says where the unit's file is to go, for the journal.
+func (u *unit) aim() {
+	if u.gone || u.moved || u.nothing {
+		return
+	}
+
+	u.rec.Moving = &job.Move{
+		From: u.source(), File: u.rec.File, To: u.rec.State.Folder(), Name: u.rec.Name, ID: u.rec.ID,
+	}
+}
+
+// records returns the records of units.
+func records(units []*unit) []job.Record {
+	recs := make([]job.Record, 0, len(units))
+
+	for _, u := range units {
+		if !u.nothing {
+			recs = append(recs, u.rec)
+		}
+	}
+
+	return recs
+}
+
+// route is which folders a group of files has left, and to which they came.
+type route struct {
+	from, to map[job.Folder]bool
+}
+
+func (r *route) add(from job.Folder, to []job.Folder) {
+	if r.from == nil {
+		r.from, r.to = map[job.Folder]bool{}, map[job.Folder]bool{}
+	}
+
+	r.from[from] = true
+
+	for _, folder := range to {
+		r.to[folder] = true
+	}
+}
+
+// order returns the folders in the order in which they are to be flushed: each
+// that a file has left before the one that it has come to. The other order leaves
+// a file in both on btrfs. failed/ can be both, for files that have passed each
+// other on the way; then it is flushed twice.
+func (r *route) order() []job.Folder {
+	var all []job.Folder
+
+	for _, stop := range []struct {
+		folder job.Folder
+		passed bool
+	}{
+		{job.ProcessingFolder, r.from[job.ProcessingFolder]},
+		{job.FailedFolder, r.from[job.FailedFolder]},
+		{job.DeferredFolder, r.from[job.DeferredFolder] || r.to[job.DeferredFolder]},
+		{job.DoneFolder, r.to[job.DoneFolder]},
+		{job.FailedFolder, r.to[job.FailedFolder]},
+		{job.ResultsFolder, r.to[job.ResultsFolder]},
+	} {
+		if stop.passed {
+			all = append(all, stop.folder)
+		}
+	}
+
+	return all
+}
