@@ -1,0 +1,141 @@
+package guard
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// slowest is how many bytes a second a body has on average, after a while: who
+	// sends one now and then does not keep a connection for ever.
+	slowest = 64
+
+	// enough is what a body can earn at most: years.
+	enough = 100_000 * time.Hour
+
+	// piece is how much of an answer must go out within the time for one write, in bytes.
+	piece = 64 << 10
+)
+
+// pace gives the reads of the request's body times of their own. The time-out for
+// the header does not cover the body, and one for the whole would end long uploads.
+func (g *Guard) pace(control *http.ResponseController, r *http.Request) *http.Request {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r
+	}
+
+	b := &body{ReadCloser: r.Body, control: control, stall: g.stall, began: time.Now()}
+	b.renew() // the server reads what no handler does
+
+	// In a copy: the server looks at the body's type in the original.
+	copied := r.WithContext(r.Context())
+	copied.Body = b
+
+	return copied
+}
+
+// body is a request's body that must make progress.
+type body struct {
+	io.ReadCloser
+
+	control *http.ResponseController
+	stall   time.Duration
+	began   time.Time
+	got     int64 // bytes so far
+}
+
+// Read reads, in bounded time. At the end the connection waits without a bound
+// again: what the handler then does may last.
+func (b *body) Read(p []byte) (int, error) {
+	b.renew()
+
+	n, err := b.ReadCloser.Read(p)
+	b.got += int64(n)
+
+	if errors.Is(err, io.EOF) {
+		_ = b.control.SetReadDeadline(time.Time{}) // as in renew
+	}
+
+	return n, err //nolint:wrapcheck // handed on
+}
+
+// renew sets the time until which the next bytes must be there.
+func (b *body) renew() {
+	// Connections that know no deadlines are those of tests.
+	_ = b.control.SetReadDeadline(due(time.Now(), b.began, b.got, b.stall))
+}
+
+// due returns until when the next bytes of a body must be there that began then
+// and of which got have come.
+func due(now, began time.Time, got int64, stall time.Duration) time.Time {
+	until := now.Add(stall)
+	earned := time.Duration(min(got/slowest, int64(enough/time.Second))) * time.Second
+
+	if least := began.Add(2*stall + earned); least.Before(until) {
+		return least
+	}
+
+	return until
+}
+
+// answer is a response that its reader must take, and that remembers what it was.
+type answer struct {
+	http.ResponseWriter
+
+	control *http.ResponseController
+	stall   time.Duration
+	status  int // zero: not told yet
+	bytes   int64
+}
+
+// Unwrap lets http.ResponseController reach what this does not have.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// WriteHeader remembers the status.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= http.StatusOK {
+		a.status = status
+	}
+
+	a.renew()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes, each piece in bounded time.
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+
+	written := 0
+
+	for {
+		a.renew()
+
+		n, err := a.ResponseWriter.Write(p[:min(piece, len(p))])
+		written += n
+		a.bytes += int64(n)
+		p = p[n:]
+
+		if err != nil || len(p) == 0 {
+			return written, err //nolint:wrapcheck // handed on
+		}
+	}
+}
+
+// FlushError sends what was written, in bounded time.
+func (a *answer) FlushError() error {
+	a.renew()
+
+	return a.control.Flush() //nolint:wrapcheck // handed on
+}
+
+// Flush is FlushError for those who do not ask.
+func (a *answer) Flush() { _ = a.FlushError() }
+
+// renew sets the time until which the next piece must be taken.
+func (a *answer) renew() {
+	_ = a.control.SetWriteDeadline(time.Now().Add(a.stall)) // as for bodies
+}
