@@ -127,7 +127,7 @@ func (c *fsck) attempts(v *view) error {
 	for _, h := range old {
 		c.findings.add(Finding{
 			Place: string(job.ProcessingFolder) + "/" + h.Name, Job: h.Job,
-			Found: fmt.Sprintf("its old handler lives (process %d)", h.PID), Does: "the handler is ended first",
+			Found: fmt.Sprintf("its old handler lives (process %d)", h.Process()), Does: "the handler is ended first",
 		})
 	}
 

@@ -37,12 +37,16 @@ func (c *fsck) endHandlers(ctx context.Context, s *spool.Spool) error {
 		signals []syscall.Signal
 		wait    time.Duration
 	}{
-		{[]syscall.Signal{syscall.SIGCONT, syscall.SIGTERM}, c.cfg.KillAfter},
-		{[]syscall.Signal{syscall.SIGKILL}, killedGrace},
+		{[]syscall.Signal{syscall.SIGTERM, syscall.SIGCONT}, c.cfg.KillAfter},
+		{[]syscall.Signal{syscall.SIGKILL}, killedGrace / 2},
+		{[]syscall.Signal{syscall.SIGKILL}, killedGrace / 2}, // what it has started as it was looked for
 	} {
+		ids := make([]job.ID, 0, len(old))
 		for _, h := range old {
-			signal(h, try.signals)
+			ids = append(ids, h.Job)
 		}
+
+		s.SignalHandlers(ids, try.signals...)
 
 		if old = waitGone(ctx, s, old, try.wait); len(old) == 0 {
 			return nil
@@ -50,16 +54,6 @@ func (c *fsck) endHandlers(ctx context.Context, s *spool.Spool) error {
 	}
 
 	return fmt.Errorf("%w: nothing was mended: somebody has .importerd/locks/%s open", ErrOldHandlers, old[0].Job)
-}
-
-// signal sends signals to the process group of a handler, if it is sure that
-// it is the one.
-func signal(h job.OldHandler, signals []syscall.Signal) {
-	for _, sig := range signals {
-		if h.Alive && h.PID > 1 {
-			_ = syscall.Kill(-h.PID, sig) // gone already is as good
-		}
-	}
 }
 
 // waitGone waits until no handler lives, but no longer than wait, and returns

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"importerd/internal/job"
@@ -198,6 +199,9 @@ func (r *rehearsal) OldHandlers() ([]job.OldHandler, error) { return r.old, nil 
 
 // HandlerGone says that no old handler ends by itself.
 func (r *rehearsal) HandlerGone(job.ID) bool { return false }
+
+// SignalHandlers leaves them alone.
+func (r *rehearsal) SignalHandlers([]job.ID, ...syscall.Signal) {}
 
 // Unfinished is as of the journal.
 func (r *rehearsal) Unfinished() iter.Seq2[job.Record, error] {

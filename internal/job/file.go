@@ -80,8 +80,25 @@ type Move struct {
 
 // OldHandler is a handler of an earlier daemon that may still live.
 type OldHandler struct {
-	Job   ID
-	Name  string // of its file in processing/
-	PID   int    // of the main process, which is the process group too; zero: not known
-	Alive bool   // PID still means that very process: it may be signalled
+	Job     ID
+	Name    string    // of its file in processing/
+	PID     int       // of the main process, which is the process group too; zero: not known
+	Alive   bool      // PID still means that very process: it may be signalled
+	Holders []Process // who holds its lock, as far as they are found: often PID among them
+}
+
+// Process returns the number of the main process or, if that is not known, of one
+// that holds the lock; zero: none is known.
+func (h OldHandler) Process() int {
+	if h.PID == 0 && len(h.Holders) > 0 {
+		return h.Holders[0].PID
+	}
+
+	return h.PID
+}
+
+// Process is one process of this boot: the number and the start together mean no other.
+type Process struct {
+	PID   int
+	Start uint64 // clock ticks since the boot: field 22 of /proc/PID/stat
 }

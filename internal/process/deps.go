@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"os"
+	"syscall"
 	"time"
 
 	"importerd/internal/handler"
@@ -82,8 +83,15 @@ type Locks interface {
 	LockJob(id job.ID, name string) (*os.File, error)
 	NoteProcess(lock *os.File, pid int) error
 	UnlockJob(id job.ID, lock *os.File) error
+	Orphans
+}
+
+// Orphans are the handlers of an earlier daemon.
+type Orphans interface {
 	OldHandlers() ([]job.OldHandler, error)
 	HandlerGone(id job.ID) bool
+	// SignalHandlers signals all that is found of them.
+	SignalHandlers(ids []job.ID, signals ...syscall.Signal)
 }
 
 // Results are the directories in which handlers put what they produce.

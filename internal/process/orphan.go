@@ -29,24 +29,21 @@ func (p *Pool) findOrphans() error {
 
 	p.state.orphans = nil
 
+	ids := make([]job.ID, 0, len(old))
+
 	for _, h := range old {
 		o := &orphan{handler: h, since: time.Now()}
 		o.rec.Name = h.Name
 		p.state.orphans = append(p.state.orphans, o)
-		o.signal(syscall.SIGCONT)
-		o.signal(syscall.SIGTERM)
-		p.deps.Log.Warn().Str("file", job.Show(h.Name)).Int("pid", h.PID).Msg("old handler lives, its file is held")
+		ids = append(ids, h.Job)
+		p.deps.Log.Warn().Str("file", job.Show(h.Name)).Int("pid", h.Process()).Msg("old handler lives, its file is held")
+	}
+
+	if len(ids) > 0 {
+		p.deps.Locks.SignalHandlers(ids, syscall.SIGTERM, syscall.SIGCONT) // what is stopped is woken with the request pending
 	}
 
 	return nil
-}
-
-// signal sends to the process group of the old handler if that is still known
-// to be the one.
-func (o *orphan) signal(sig syscall.Signal) {
-	if o.handler.Alive && o.handler.PID > 1 {
-		_ = syscall.Kill(-o.handler.PID, sig) // gone already is as good
-	}
 }
 
 // haunts says whether an old handler works on the file of rec, which lies at,
@@ -96,21 +93,41 @@ func (p *Pool) hopes() bool {
 	})
 }
 
-// checkOrphans sends the files of old handlers that are gone on, and kills
-// those whose grace is over.
+// overdue returns the old handlers whose grace is over. They are killed again and
+// again: one may have started another process as it was looked for.
+func (p *Pool) overdue() []job.ID {
+	var ids []job.ID
+
+	for _, o := range p.state.orphans {
+		if time.Since(o.since) < p.cfg.KillAfter {
+			continue
+		}
+
+		if o.killed.IsZero() {
+			o.killed = time.Now()
+		}
+
+		ids = append(ids, o.handler.Job)
+	}
+
+	return ids
+}
+
+// kill kills those of the overdue that are not gone. It belongs to look.
+func (p *Pool) kill(v *survey) {
+	left := slices.DeleteFunc(v.overdue, func(id job.ID) bool { return slices.Contains(v.gone, id) })
+	if len(left) > 0 {
+		p.deps.Locks.SignalHandlers(left, syscall.SIGKILL)
+	}
+}
+
+// checkOrphans sends the files of old handlers that are gone on.
 func (p *Pool) checkOrphans(gone []job.ID) {
 	s := &p.state
 	all := s.orphans
 	s.orphans = slices.DeleteFunc(slices.Clone(all), func(o *orphan) bool {
 		return slices.Contains(gone, o.handler.Job)
 	})
-
-	for _, o := range s.orphans {
-		if o.killed.IsZero() && time.Since(o.since) >= p.cfg.KillAfter {
-			o.killed = time.Now()
-			o.signal(syscall.SIGKILL)
-		}
-	}
 
 	for _, o := range all {
 		if o.rec.File != "" && !slices.Contains(s.orphans, o) {

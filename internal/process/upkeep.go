@@ -20,6 +20,7 @@ type survey struct {
 	calm    bool       // no file of a job was in processing/
 	serial  uint64     // the youngest attempt then
 	orphans []job.ID   // to be looked at
+	overdue []job.ID   // of these, to be killed
 	held    []job.File // to be looked at
 	drop    []*unit    // to be dropped from the journal; those that are not any more to be
 }
@@ -44,7 +45,7 @@ func (p *Pool) upkeep() {
 	}
 
 	s.surveying = true
-	v := survey{calm: p.calm(), serial: s.started}
+	v := survey{calm: p.calm(), serial: s.started, overdue: p.overdue()}
 
 	for _, o := range s.orphans {
 		v.orphans = append(v.orphans, o.handler.Job)
@@ -77,6 +78,8 @@ func (p *Pool) look(v *survey) {
 			v.gone = append(v.gone, id)
 		}
 	}
+
+	p.kill(v)
 
 	for _, u := range v.drop {
 		u.undropped = p.deps.Journal.Drop(u.rec.ID) != nil

@@ -90,7 +90,7 @@ func (d *delivery) own(inbox *dir) error {
 				return err
 			}
 
-			return d.file.Chown(int(stat.Uid), int(stat.Gid)) //nolint:wrapcheck // wrapped below
+			return d.file.Chown(int(stat.Uid), int(stat.Gid))
 		})
 		if err != nil {
 			return fmt.Errorf("give it to the owner of the inbox: %w", err)

@@ -47,7 +47,8 @@
 //	boot      /proc/sys/kernel/random/boot_id when it was started
 //
 // A process is the one meant only if pid, start and boot all agree. A handler
-// that closed descriptor 4 but is still that process counts as alive too.
+// that closed descriptor 4 but is still that process counts as alive too. Others
+// that hold the lock are found in /proc/PID/fd, and /proc/PID/fdinfo confirms it.
 //
 // # Trial files
 //

@@ -42,11 +42,11 @@ func (s *Spool) NewDraft(ctx context.Context, r io.Reader) (*Draft, error) {
 		}
 
 		n, err := r.Read(buf)
-		if err != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it
+		if err != nil && err != io.EOF {
 			source = err
 		}
 
-		return n, err //nolint:wrapcheck // it passes through
+		return n, err
 	})
 
 	d, err := s.receive(read)

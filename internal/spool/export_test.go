@@ -1,6 +1,10 @@
 package spool
 
-import "importerd/internal/job"
+import (
+	"syscall"
+
+	"importerd/internal/job"
+)
 
 // OnFlush makes every flush of a descriptor of s call do instead.
 func (s *Spool) OnFlush(do func(fd int) error) { s.fsync = do }
@@ -33,3 +37,12 @@ func (s *Spool) HoldInbox() func() error {
 
 	return func() error { return d.use(func(int) error { return nil }) }
 }
+
+// Holders returns who holds the lock of a job.
+func (s *Spool) Holders(id job.ID) []job.Process { return s.holders([]job.ID{id})[id] }
+
+// SignalHolder signals a process if it is the very one.
+func SignalHolder(p job.Process, sig syscall.Signal) { signalHolder(p, []syscall.Signal{sig}) }
+
+// IsLocked says whether the text of fdinfo tells of a flock.
+func IsLocked(info string) bool { return isLocked(info) }

@@ -226,6 +226,8 @@ func (in *Inspection) Attempts() ([]job.OldHandler, []job.ID, error) {
 		}
 	}
 
+	in.spool.findHolders(old)
+
 	return old, stale, nil
 }
 

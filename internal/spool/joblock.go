@@ -92,8 +92,9 @@ func (s *Spool) HandlerGone(id job.ID) bool {
 }
 
 // OldHandlers returns the attempts of an earlier daemon that still live: the
-// lock is held, or the process is there although it has closed the lock. The
-// locks of all others are removed. It is for recovery, before any LockJob.
+// lock is held, or the process is there although it has closed the lock. Who
+// holds locks is looked for among all processes, if any is held. The locks of
+// all others are removed. It is for recovery, before any LockJob.
 //
 // Errors: job.ErrDisk.
 func (s *Spool) OldHandlers() ([]job.OldHandler, error) {
@@ -126,6 +127,8 @@ func (s *Spool) OldHandlers() ([]job.OldHandler, error) {
 			return nil, lockFailed("remove", id, err)
 		}
 	}
+
+	s.findHolders(old)
 
 	return old, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -155,9 +156,15 @@ func TestOldHandlersAreFoundAfterACrash(t *testing.T) {
 		closed:  {Job: closed, Name: "bad\xff", PID: closes.cmd.Process.Pid, Alive: true},
 		unknown: {Job: unknown, Name: "unknown"},
 	}
+	holder := map[job.ID]int{held: holds.cmd.Process.Pid, unknown: inherits.cmd.Process.Pid}
 
 	for _, h := range old {
-		if h != want[h.Job] {
+		if pid := holder[h.Job]; pid != 0 && !holdsLock(h, pid) {
+			t.Errorf("found %+v, want process %d among its holders", h, pid)
+		}
+
+		h.Holders = nil
+		if !reflect.DeepEqual(h, want[h.Job]) {
 			t.Errorf("found %+v, want %+v", h, want[h.Job])
 		}
 	}

@@ -22,8 +22,13 @@ import (
 func TestMain(m *testing.M) {
 	const args = 3
 
-	if len(os.Args) == args && os.Args[1] == "hold" {
-		os.Exit(hold(os.Args[2]))
+	if len(os.Args) == args {
+		switch os.Args[1] {
+		case "hold":
+			os.Exit(hold(os.Args[2]))
+		case "die":
+			os.Exit(die(os.Args[2]))
+		}
 	}
 
 	goleak.VerifyTestMain(m)
