@@ -40,7 +40,8 @@ func (p *Pool) findOrphans() error {
 	}
 
 	if len(ids) > 0 {
-		p.deps.Locks.SignalHandlers(ids, syscall.SIGTERM, syscall.SIGCONT) // what is stopped is woken with the request pending
+		// What is stopped is woken with the request pending.
+		p.deps.Locks.SignalHandlers(ids, syscall.SIGTERM, syscall.SIGCONT)
 	}
 
 	return nil

@@ -66,9 +66,7 @@ func signalHolder(h job.Process, signals []syscall.Signal) {
 		return
 	}
 
-	send(signals, func(sig syscall.Signal) error {
-		return process.Signal(sig) //nolint:wrapcheck // never told
-	})
+	send(signals, func(sig syscall.Signal) error { return process.Signal(sig) })
 }
 
 // findHolders fills in who holds the locks of old handlers.
