@@ -8,11 +8,18 @@ import (
 	"importerd/internal/control/wire"
 )
 
-// Spools says how all spools stand.
-func (c *Client) Spools(ctx context.Context) ([]wire.Spool, error) {
+// Standing says how the daemon and all its spools stand.
+func (c *Client) Standing(ctx context.Context) (wire.Spools, error) {
 	var all wire.Spools
 
 	err := c.call(ctx, request{method: http.MethodGet, path: []string{wire.PathSpools}}, &all)
+
+	return all, err
+}
+
+// Spools says how all spools stand.
+func (c *Client) Spools(ctx context.Context) ([]wire.Spool, error) {
+	all, err := c.Standing(ctx)
 
 	return all.Spools, err
 }
