@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,6 +113,7 @@ func (p *Pool) claim(u *unit) (job.File, error) {
 	}
 
 	u.see(f)
+	u.arrived = f.Ctime
 	u.rec.Moving = &job.Move{
 		From: u.from, File: u.rec.Name, To: job.ProcessingFolder, Name: u.rec.Name, ID: u.rec.ID,
 	}
@@ -267,6 +269,10 @@ func (p *Pool) handle(ctx, intake context.Context, u *unit, task handler.Task) e
 
 	p.line(p.deps.Log.Debug(), u.rec).Msg("job started")
 	u.grip.tell(u.rec, nil)
+
+	if u.rec.Attempt == 1 && u.rec.Interruptions == 0 {
+		p.deps.Teller.Started(u.rec, cmp.Or(u.arrived, u.rec.CreatedAt))
+	}
 
 	exit := p.deps.Handler.Run(ctx, task)
 

@@ -127,6 +127,8 @@ func (w *stopwatch) stop() { w.timer.Stop() }
 // silent is a teller to whom nobody listens.
 type silent struct{}
 
-func (silent) Ended(job.Record)             {}
-func (silent) Withhold([]job.ID)            {}
-func (silent) Changed(job.Record, *float64) {}
+func (silent) Ended(job.Record)                  {}
+func (silent) Withhold([]job.ID)                 {}
+func (silent) Changed(job.Record, *float64)      {}
+func (silent) Started(job.Record, time.Time)     {}
+func (silent) Attempted(job.Record, job.Verdict) {}

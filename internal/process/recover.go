@@ -278,6 +278,10 @@ func (r *recovery) write(units []*unit) error {
 	for _, u := range ended {
 		r.tell(u)
 
+		if u.verdict == job.Interrupted {
+			r.deps.Teller.Attempted(u.rec, u.verdict)
+		}
+
 		if !u.owed {
 			u.rec.Moving = nil
 		}

@@ -400,6 +400,22 @@ type ear struct {
 	changed  []job.Record
 	withheld []job.ID
 	progress []float64
+	started  []time.Duration // from the file's arrival to the first attempt
+	attempts []job.Verdict
+}
+
+func (e *ear) Started(rec job.Record, arrived time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	e.started = append(e.started, rec.StartedAt.Sub(arrived))
+}
+
+func (e *ear) Attempted(_ job.Record, verdict job.Verdict) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	e.attempts = append(e.attempts, verdict)
 }
 
 func (e *ear) Ended(rec job.Record) {

@@ -209,6 +209,7 @@ func (p *Pool) conclude(u *unit) {
 			u.rec.Error = u.err.Error()
 		}
 	} else {
+		p.deps.Teller.Attempted(u.rec, u.verdict)
 		u.rec = decide(u.rec, u.verdict, p.cfg, now)
 	}
 

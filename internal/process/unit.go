@@ -12,6 +12,7 @@ type unit struct {
 	rec       job.Record
 	file      job.File      // as last seen
 	started   time.Time     // when the loop gave it a slot; rec belongs to the attempt from then on
+	arrived   time.Time     // ctime of its file in the inbox; zero: it did not come from there
 	turn      uint64        // which file of the pool it is, from 1; 0: it did not come from the inbox
 	serial    uint64        // which attempt of the pool it is, from 1
 	label     string        // the name of its file when it got the slot
