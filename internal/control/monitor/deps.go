@@ -1,5 +1,3 @@
-// Package monitor tells clients what becomes of jobs: each end once, in the order
-// in which ends were told, also to a client that was away.
 package monitor
 
 import "importerd/internal/job"

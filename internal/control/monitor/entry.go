@@ -1,0 +1,82 @@
+package monitor
+
+import (
+	"bytes"
+	"encoding/json"
+	"sync"
+	"unicode/utf8"
+
+	"importerd/internal/control/wire"
+	"importerd/internal/job"
+)
+
+// maxOutput bounds what an event tells of a handler's last words, in bytes.
+const maxOutput = 1024
+
+// entry is one thing that is told of a job: its end, or how it is now. It is
+// written as JSON once, for all clients, when the first one needs it.
+type entry struct {
+	id     job.ID
+	feed   *Feed
+	cursor int64 // of an end
+	json   func() []byte
+}
+
+// endOf returns the entry of an end.
+func endOf(f *Feed, rec *job.Record) *entry {
+	return &entry{
+		id: rec.ID, feed: f, cursor: rec.Cursor,
+		json: sync.OnceValue(func() []byte {
+			j := wire.JobOf(*rec)
+			j.Cursor = f.cursor(rec.Cursor)
+
+			if rec.State != job.Done && rec.Exit != nil {
+				j.Output = lastWords(rec.Exit.Tail)
+			}
+
+			return encode(j)
+		}),
+	}
+}
+
+// stateOf returns the entry of a job that has not ended.
+func stateOf(f *Feed, rec *job.Record, progress *float64) *entry {
+	return &entry{
+		id: rec.ID, feed: f,
+		json: sync.OnceValue(func() []byte {
+			j := wire.JobOf(*rec)
+			j.Progress = progress
+
+			return encode(j)
+		}),
+	}
+}
+
+// lastWords returns the end of what a handler said, from the begin of a line
+// where that leaves anything.
+func lastWords(tail []byte) string {
+	if len(tail) <= maxOutput {
+		return string(tail)
+	}
+
+	tail = tail[len(tail)-maxOutput:]
+	if _, rest, ok := bytes.Cut(tail, []byte("\n")); ok && len(rest) > 0 {
+		return string(rest)
+	}
+
+	for len(tail) > 0 && !utf8.RuneStart(tail[0]) {
+		tail = tail[1:]
+	}
+
+	return string(tail)
+}
+
+// encode writes v as JSON, which cannot fail for what we send.
+func encode(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("bug: " + err.Error())
+	}
+
+	return text
+}
