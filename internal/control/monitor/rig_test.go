@@ -104,7 +104,9 @@ type client interface {
 type dialer func(ctx context.Context, c *http.Client, base string, w wire.Watch) (client, error)
 
 // transports are the two ways to listen.
-func transports() map[string]dialer { return map[string]dialer{"websocket": dialSocket, "events": dialEvents} }
+func transports() map[string]dialer {
+	return map[string]dialer{"websocket": dialSocket, "events": dialEvents}
+}
 
 // socket is a WebSocket client.
 type socket struct{ conn *websocket.Conn }
