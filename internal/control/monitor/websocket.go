@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -179,12 +180,27 @@ func (p *peer) ask(ctx context.Context) (wire.Watch, error) {
 	case <-timer.C:
 		return w, errSilent
 	case data := <-p.first:
-		if err := json.Unmarshal(data, &w); err != nil {
-			return w, badWatch(fmt.Errorf("what to watch makes no sense: %w", err))
-		}
+		err := parseWatch(data, &w)
 
-		return w, nil
+		return w, err
 	}
+}
+
+// parseWatch reads what a client wants.
+func parseWatch(data []byte, w *wire.Watch) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+
+	err := decoder.Decode(w)
+	if err == nil && decoder.More() {
+		err = errors.New("something follows")
+	}
+
+	if err != nil {
+		return badWatch(fmt.Errorf("what to watch makes no sense: %w", err))
+	}
+
+	return nil
 }
 
 // send sends messages.
