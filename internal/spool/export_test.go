@@ -46,3 +46,8 @@ func SignalHolder(p job.Process, sig syscall.Signal) { signalHolder(p, []syscall
 
 // IsLocked says whether the text of fdinfo tells of a flock.
 func IsLocked(info string) bool { return isLocked(info) }
+
+// DropDouble removes the name of a file that has another one.
+func (s *Spool) DropDouble(folder job.Folder, f job.File) error {
+	return s.dropDouble(s.folders[folder], f)
+}

@@ -19,10 +19,16 @@ import (
 // in the namespace of this thread. It returns the directory. xfs wants 300 MB.
 func image(t *testing.T, kind string, size int64) string {
 	t.Helper()
-	need(t, "mkfs."+kind)
-	need(t, "mount")
 
-	file, dir := filepath.Join(t.TempDir(), "image"), t.TempDir()
+	return mountImage(t, makeImage(t, kind, size))
+}
+
+// makeImage makes a file system in a file.
+func makeImage(t *testing.T, kind string, size int64) string {
+	t.Helper()
+	need(t, "mkfs."+kind)
+
+	file := filepath.Join(t.TempDir(), "image")
 	write(t, file, "")
 	check(t, os.Truncate(file, size))
 
@@ -30,8 +36,17 @@ func image(t *testing.T, kind string, size int64) string {
 		t.Skipf("needs mkfs.%s that works: %v: %s", kind, err, out)
 	}
 
+	return file
+}
+
+// mountImage mounts a file system in a file.
+func mountImage(t *testing.T, file string) string {
+	t.Helper()
+	need(t, "mount")
+
+	dir := t.TempDir()
 	if out, err := exec.CommandContext(t.Context(), "mount", "-o", "loop", file, dir).CombinedOutput(); err != nil {
-		t.Skipf("needs to mount %s: %v: %s", kind, err, out)
+		t.Skipf("needs to mount a file system in a file: %v: %s", err, out)
 	}
 
 	return dir
