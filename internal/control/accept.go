@@ -3,10 +3,13 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
+	"importerd/internal/control/reply"
+	"importerd/internal/control/upload"
 	"importerd/internal/control/wire"
 	"importerd/internal/job"
 )
@@ -14,6 +17,9 @@ import (
 // keyHeader is the header by which a client gives the job's id, so that it may send
 // the same request again when it does not know what became of the first.
 const keyHeader = "Idempotency-Key"
+
+// maxWait is how long an answer waits at most for a job's end.
+const maxWait = 5 * time.Minute
 
 // order is what a request wants to be made a job of.
 type order struct {
@@ -62,43 +68,78 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, sp *Spool, origi
 
 	// First, so that a repeat need not send the body again, and is answered also while
 	// we drain.
-	if rec, known, err := s.known(o); err != nil || known {
-		return s.accepted(w, r, o, rec, http.StatusOK, err)
+	if rec, known, err := s.known(o); err != nil {
+		return err
+	} else if known {
+		return s.accepted(w, r, o, rec, http.StatusOK)
 	}
 
 	if s.o.Draining() {
 		return job.ErrDraining
 	}
 
-	d, err := s.receive(w, r, &o)
+	d, err := s.draft(w, r, &o)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
 
+	status := http.StatusCreated
+	if origin == job.Triggered {
+		status = http.StatusAccepted // what it was asked for is yet to be done
+	}
+
 	// Whoever has sent all of it has done his part: that he then goes away stops nothing.
 	rec, err := sp.Intake.Accept(context.WithoutCancel(r.Context()), d, o.Acceptance)
 	if _, again := errors.AsType[*job.KnownError](err); again {
+		status = http.StatusOK
 		rec, err = sp.History.Get(o.ID)
-
-		return s.accepted(w, r, o, rec, http.StatusOK, err)
 	}
 
-	return s.accepted(w, r, o, rec, statusOf(origin), err)
+	if err != nil {
+		return fmt.Errorf("accept a file for %s: %w", sp.Name, err)
+	}
+
+	return s.accepted(w, r, o, rec, status)
 }
 
-// statusOf returns what an acceptance is answered with.
-func statusOf(origin job.Origin) int {
-	if origin == job.Triggered {
-		return http.StatusAccepted // what it was asked for is yet to be done
+// draft brings the file of a request to the spool's disk. If a form names it and
+// nothing else has, o gets that name. The draft must be closed.
+func (s *Server) draft(w http.ResponseWriter, r *http.Request, o *order) (Draft, error) {
+	file, err := upload.Open(w, r, s.o.MaxUpload)
+	if err != nil {
+		return nil, err
 	}
 
-	return http.StatusCreated
+	if o.Name == "" {
+		o.Name = file.Name
+	}
+
+	if o.Name == "" && o.Origin != job.Triggered {
+		return nil, reply.BadRequest("the file has no name: add ?name=NAME")
+	}
+
+	d, err := o.spool.Intake.Draft(r.Context(), file)
+	if err != nil {
+		if fault := file.Fault(); fault != nil {
+			return nil, fault
+		}
+
+		return nil, fmt.Errorf("receive a file for %s: %w", o.spool.Name, err)
+	}
+
+	if err := file.End(); err != nil {
+		_ = d.Close() // the refusal is told
+
+		return nil, err
+	}
+
+	return d, nil
 }
 
 // readOrder reads what the request's head says.
 func readOrder(r *http.Request, sp *Spool, origin job.Origin) (order, error) {
-	given, err := parameters(r, "name", "wait")
+	given, err := reply.Parameters(r, "name", "wait")
 	if err != nil {
 		return order{}, err
 	}
@@ -106,7 +147,7 @@ func readOrder(r *http.Request, sp *Spool, origin job.Origin) (order, error) {
 	o := order{spool: sp, Acceptance: Acceptance{Name: given["name"], Origin: origin}}
 
 	if name, ok := given["name"]; ok {
-		if err := checkName(name); err != nil {
+		if err := upload.CheckName(name); err != nil {
 			return order{}, err
 		}
 	}
@@ -120,6 +161,20 @@ func readOrder(r *http.Request, sp *Spool, origin job.Origin) (order, error) {
 	return o, err
 }
 
+// waiting reads how long to wait for a job's end; none: not at all.
+func waiting(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+
+	d, err := reply.Duration("wait", text)
+	if err == nil && d > maxWait {
+		err = reply.BadRequest("wait: at most 5m is possible: use the monitor")
+	}
+
+	return d, err
+}
+
 // readKey reads the id that the client gives the job; zero: none.
 func readKey(values []string) (job.ID, error) {
 	if len(values) == 0 {
@@ -128,19 +183,10 @@ func readKey(values []string) (job.ID, error) {
 
 	id, err := job.ParseID(strings.Trim(values[0], `"`)) // some clients write it as a quoted string
 	if err != nil || len(values) > 1 || id.IsZero() {
-		return job.ID{}, badRequest("%s: give one UUID, not all zeros, in 36 characters", keyHeader)
+		return job.ID{}, reply.BadRequest("%s: give one UUID, not all zeros, in 36 characters", keyHeader)
 	}
 
 	return id, nil
-}
-
-// checkName says what is wrong with a name for a file.
-func checkName(name string) error {
-	if err := job.CheckName(name); err != nil {
-		return newFault(http.StatusBadRequest, wire.CodeBadName, "%s", err)
-	}
-
-	return nil
 }
 
 // known returns the job that the request's key names, if there is one.
@@ -150,44 +196,41 @@ func (s *Server) known(o order) (job.Record, bool, error) {
 	}
 
 	rec, err := o.spool.History.Get(o.ID)
+	if err == nil {
+		return rec, true, nil
+	}
+
 	if !isNone(err) {
-		return rec, err == nil, err
+		return rec, false, fmt.Errorf("look for a job in %s: %w", o.spool.Name, err)
 	}
 
 	// An id names one job, whatever the spool. A spool that does not answer holds up nobody.
 	if _, rec, err := s.find(o.ID); err == nil {
-		return rec, false, newFault(http.StatusConflict, wire.CodeConflict,
-			"the key %s was used for a job of the spool %s: use another one", o.ID, rec.Spool).about(o.ID, rec.Shown())
+		return rec, false, reply.NewFault(http.StatusConflict, wire.CodeConflict,
+			"the key %s was used for a job of the spool %s: use another one", o.ID, rec.Spool).About(o.ID, rec.Shown())
 	}
 
 	return job.Record{}, false, nil
 }
 
-// accepted answers with the accepted job, if it wishes so after its end. The err of
-// the acceptance is handed on.
-func (s *Server) accepted(
-	w http.ResponseWriter, r *http.Request, o order, rec job.Record, status int, err error,
-) error {
-	if err != nil {
-		return err
-	}
-
+// accepted answers with the accepted job, if it is so wished after its end.
+func (s *Server) accepted(w http.ResponseWriter, r *http.Request, o order, rec job.Record, status int) error {
 	if o.wait > 0 {
 		status = http.StatusAccepted
 
-		if rec = s.await(r, o.spool, rec, o.wait); rec.State.Ended() {
+		if rec = s.await(r.Context(), o.spool, rec, o.wait); rec.State.Ended() {
 			status = http.StatusOK
 		}
 	}
 
 	w.Header().Set("Location", strings.Replace(wire.PathJob, "{id}", rec.ID.String(), 1))
 
-	return tell(w, status, o.spool.shown(rec))
+	return reply.JSON(w, status, o.spool.shown(rec))
 }
 
 // await returns a job when it has ended, or as it is when the wait is over or we end.
-func (s *Server) await(r *http.Request, sp *Spool, rec job.Record, wait time.Duration) job.Record {
-	ctx, over := s.lasting(r)
+func (s *Server) await(ctx context.Context, sp *Spool, rec job.Record, wait time.Duration) job.Record {
+	ctx, over := s.lasting(ctx)
 	defer over()
 
 	ctx, cancel := context.WithTimeout(ctx, wait)

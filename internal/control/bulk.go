@@ -2,23 +2,19 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"sync"
 	"time"
 
+	"importerd/internal/control/listing"
+	"importerd/internal/control/reply"
 	"importerd/internal/control/wire"
 	"importerd/internal/job"
 )
 
 const (
-	// maxJSON is how long the JSON of a request may be, in bytes.
-	maxJSON = 1 << 20
-
 	// bulkTime is after how long an answer about many jobs is given, with how to go on.
 	bulkTime = 15 * time.Second
 
@@ -27,159 +23,135 @@ const (
 	bulkPiece = 32
 )
 
-// retryJobs brings back all jobs that the body chooses and that can be.
-func (s *Server) retryJobs(w http.ResponseWriter, r *http.Request) error {
-	return s.bulk(w, r, job.Retry, job.Failed, job.Terminated)
+// bulk is one request to steer many jobs of a spool.
+type bulk struct {
+	spool  *Spool
+	do     job.Verb
+	list   *listing.List
+	answer wire.BulkAnswer
 }
 
-// terminateJobs ends all jobs that the body chooses and that have not ended.
-func (s *Server) terminateJobs(w http.ResponseWriter, r *http.Request) error {
-	return s.bulk(w, r, job.Terminate, job.Deferred, job.Processing, job.Committing, job.Paused)
+// steerJobs carries a verb out on all jobs that the body chooses and that are in one
+// of the states, as many as one answer takes.
+func (s *Server) steerJobs(do job.Verb, states ...job.State) verb {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		until := time.Now().Add(bulkTime)
+
+		b, err := s.readBulk(w, r, states)
+		if err != nil {
+			return err
+		}
+
+		b.do = do
+
+		for more := true; more && b.size() < maxLimit && time.Now().Before(until); {
+			if more, err = b.steer(r.Context()); err != nil {
+				return err
+			}
+		}
+
+		if b.answer.After, err = b.list.Cursor(); err != nil {
+			return err
+		}
+
+		return reply.JSON(w, http.StatusOK, b.answer)
+	}
 }
 
-// bulk carries a verb out on all jobs that the body chooses and that are in one of
-// the states, as many as one answer takes.
-func (s *Server) bulk(w http.ResponseWriter, r *http.Request, do job.Verb, states ...job.State) error {
-	until := time.Now().Add(bulkTime)
-
+// readBulk reads which jobs are wanted.
+func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, states []job.State) (*bulk, error) {
 	var ask wire.Bulk
-	if err := readJSON(w, r, &ask); err != nil {
-		return err
+	if err := reply.ReadJSON(w, r, &ask); err != nil {
+		return nil, err
 	}
 
 	if ask.Spool == "" {
-		return badRequest("say which spool, as {\"spool\": \"NAME\"}: there %s", spoolNames(s.o.Spools()))
+		return nil, reply.BadRequest(`say which spool, as {"spool": "NAME"}: there %s`, spoolNames(s.o.Spools()))
 	}
 
 	sp, err := s.spool(ask.Spool)
 	if err != nil {
-		return err
+		return nil, err
 	}
 
-	c := choice{spools: []*Spool{sp}, states: states, match: ask.Match}
-	if err := c.complete(ask.Since, ask.Spool); err != nil {
-		return err
-	}
-
-	l, err := c.open(ask.After)
+	list, err := listing.Choice{
+		Sources: sources([]*Spool{sp}), Scope: ask.Spool, States: states, Match: ask.Match, Ago: ask.Since,
+	}.Open(ask.After)
 	if err != nil {
-		return err
+		return nil, err
 	}
 
-	answer := wire.BulkAnswer{Jobs: []wire.Job{}, Refused: []wire.Error{}}
-
-	for more := true; more && len(answer.Jobs)+len(answer.Refused) < maxLimit && time.Now().Before(until); {
-		if more, err = s.bulkPiece(r.Context(), l, do, &answer); err != nil {
-			return err
-		}
-	}
-
-	if answer.After, err = l.cursor(); err != nil {
-		return err
-	}
-
-	return tell(w, http.StatusOK, answer)
+	return &bulk{spool: sp, list: list, answer: wire.BulkAnswer{Jobs: []wire.Job{}, Refused: []wire.Error{}}}, nil
 }
 
-// bulkPiece carries a verb out on the next jobs of a list; false: there are no more.
-// What one job refuses is told of that job; other trouble concerns all.
-func (s *Server) bulkPiece(ctx context.Context, l *list, do job.Verb, answer *wire.BulkAnswer) (bool, error) {
-	var (
-		recs []job.Record
-		sp   *Spool
-	)
+// size is of how many jobs the answer tells.
+func (b *bulk) size() int { return len(b.answer.Jobs) + len(b.answer.Refused) }
 
-	for len(recs) < bulkPiece {
-		from, rec, err := l.next()
-		if errors.Is(err, errNoMore) {
-			break
-		}
-
-		if err != nil {
-			return false, err
-		}
-
-		sp, recs = from, append(recs, rec)
+// steer carries the verb out on the next jobs; false: there are no more.
+func (b *bulk) steer(ctx context.Context) (bool, error) {
+	ids, err := b.next()
+	if err != nil {
+		return false, err
 	}
 
-	errs := make([]error, len(recs))
+	recs, errs := make([]job.Record, len(ids)), make([]error, len(ids))
 
 	var steering sync.WaitGroup
-
-	for i := range recs {
-		steering.Go(func() {
-			id := recs[i].ID
-			if recs[i], errs[i] = sp.Steerer.Steer(ctx, id, do); errs[i] != nil {
-				recs[i].ID = id
-			}
-		})
+	for i, id := range ids {
+		steering.Go(func() { recs[i], errs[i] = b.spool.Steerer.Steer(ctx, id, b.do) })
 	}
 
 	steering.Wait()
 
 	for i, err := range errs {
 		if err == nil {
-			answer.Jobs = append(answer.Jobs, sp.shown(recs[i]))
-		} else if err := refusedOne(answer, recs[i].ID, err); err != nil {
+			b.answer.Jobs = append(b.answer.Jobs, b.spool.shown(recs[i]))
+		} else if err := b.refuse(ids[i], err); err != nil {
 			return false, err
 		}
 	}
 
-	return len(recs) == bulkPiece, nil
+	return len(ids) == bulkPiece, nil
 }
 
-// refusedOne adds what one job refused. What is wrong with more than that job is
-// returned, but only while nothing was done: what was done must be told.
-func refusedOne(answer *wire.BulkAnswer, id job.ID, err error) error {
-	f := faultOf(err)
-	if f == nil || f.status >= http.StatusInternalServerError {
-		if len(answer.Jobs)+len(answer.Refused) == 0 {
-			return fmt.Errorf("job %s: %w", id, err)
+// next returns the jobs for which it is the turn.
+func (b *bulk) next() ([]job.ID, error) {
+	var ids []job.ID
+
+	for len(ids) < bulkPiece {
+		_, rec, err := b.list.Next()
+		if errors.Is(err, listing.ErrNoMore) {
+			break
 		}
+
+		if err != nil {
+			return nil, err
+		}
+
+		ids = append(ids, rec.ID)
+	}
+
+	return ids, nil
+}
+
+// refuse adds what one job refused. Trouble of the spool itself is returned, but only
+// while nothing was done: what was done must be told.
+func (b *bulk) refuse(id job.ID, err error) error {
+	f := reply.FaultOf(err)
+
+	if (f == nil || f.Status >= http.StatusInternalServerError) && b.size() == 0 {
+		return fmt.Errorf("%s job %s: %w", b.do, id, err)
 	}
 
 	if f == nil {
-		f = newFault(http.StatusInternalServerError, wire.CodeInternal, "internal error")
+		f = reply.NewFault(http.StatusInternalServerError, wire.CodeInternal, "internal error")
 	}
 
-	if f.body.ID == nil {
-		f.body.ID = &id
+	if f.Body.ID == nil {
+		f.Body.ID = &id
 	}
 
-	answer.Refused = append(answer.Refused, f.body)
+	b.answer.Refused = append(b.answer.Refused, f.Body)
 
 	return nil
-}
-
-// readJSON reads the JSON of a request. It must say that it is JSON: the forms of a
-// foreign page cannot.
-func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
-	if _, err := parameters(r); err != nil {
-		return err
-	}
-
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
-		return badRequest("the body must be JSON: send Content-Type: application/json")
-	}
-
-	src := &source{Reader: http.MaxBytesReader(w, r.Body, maxJSON)}
-	d := json.NewDecoder(src)
-	d.DisallowUnknownFields()
-
-	err = d.Decode(into)
-	if err == nil {
-		_, err = d.Token() // nothing may follow
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-
-		err = errors.New("more than one JSON object")
-	}
-
-	if src.err != nil {
-		return bodyFault(src.err)
-	}
-
-	return badRequest("the body makes no sense: %s", err)
 }

@@ -5,9 +5,13 @@ import (
 	"errors"
 	"net/http"
 
+	"importerd/internal/control/reply"
 	"importerd/internal/control/wire"
 	"importerd/internal/job"
 )
+
+// plainText is the media type of what people read.
+const plainText = "text/plain; charset=utf-8"
 
 // description is what GET /v1/openapi.yaml answers.
 //
@@ -16,15 +20,13 @@ var description string
 
 // describe returns the description of all that can be asked.
 func (s *Server) describe(w http.ResponseWriter, _ *http.Request) error {
-	w.Header().Set("Content-Type", "application/yaml")
-
-	_, _ = w.Write([]byte(description)) // who went away hears nothing
-
-	return nil
+	return reply.Text(w, "application/yaml", description)
 }
 
 // health says that we live, whatever else is wrong.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) error { return tellText(w, "ok\n") }
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
+	return reply.Text(w, plainText, "ok\n")
+}
 
 // ready says whether work can be done.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
@@ -33,30 +35,30 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
 	}
 
 	if err := s.o.Ready(); err != nil {
-		return newFault(http.StatusServiceUnavailable, wire.CodeDegraded, "%s", err)
+		return reply.NewFault(http.StatusServiceUnavailable, wire.CodeDegraded, "%s", err)
 	}
 
-	return tellText(w, "ready\n")
+	return reply.Text(w, plainText, "ready\n")
 }
 
 // reload reads the configuration file again.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
-	if err := noInput(r); err != nil {
+	if err := reply.NoInput(r); err != nil {
 		return err
 	}
 
 	if s.o.Reload == nil {
-		return newFault(http.StatusNotImplemented, wire.CodeUnsupported,
+		return reply.NewFault(http.StatusNotImplemented, wire.CodeUnsupported,
 			"this daemon runs without a configuration file: restart it with other options")
 	}
 
 	err := s.o.Reload(r.Context())
 	if errors.Is(err, job.ErrDraining) {
-		return err //nolint:wrapcheck // it says it all
+		return err
 	}
 
 	if err != nil {
-		return newFault(http.StatusUnprocessableEntity, wire.CodeBadConfig, "%s", err)
+		return reply.NewFault(http.StatusUnprocessableEntity, wire.CodeBadConfig, "%s", err)
 	}
 
 	w.WriteHeader(http.StatusNoContent)

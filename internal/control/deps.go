@@ -6,8 +6,8 @@ package control
 import (
 	"context"
 	"io"
-	"time"
 
+	"importerd/internal/control/listing"
 	"importerd/internal/control/wire"
 	"importerd/internal/job"
 )
@@ -78,22 +78,11 @@ type Waiter interface {
 	Wait(ctx context.Context, id job.ID) (job.Record, error)
 }
 
-// Query chooses jobs. Each field that is not zero narrows the choice.
-type Query struct {
-	State  job.State              // that of the record, not the one shown
-	Name   string                 // the name as dropped, exactly
-	Match  func(name string) bool // says of a name as dropped whether it is wanted
-	Since  time.Time              // ended then or later; or not ended, and recorded then or later
-	Before int64                  // only jobs with a lower place
-	Limit  int                    // at most so many
-}
+// Query chooses jobs of one spool.
+type Query = listing.Query
 
-// Entry is a job with its place in the list of its spool: later ones have
-// higher places, and a place does not change.
-type Entry struct {
-	Place int64
-	job.Record
-}
+// Entry is a job with its place in the list of its spool.
+type Entry = listing.Entry
 
 // Inbox is the directory in which producers put files.
 type Inbox interface {

@@ -79,7 +79,8 @@ func (d *described) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	route, params, err := d.router.FindRoute(r)
 	if err != nil { // there is no such path, or not with this method: an error of ours all the same
-		if kind := answer.Header.Get("Content-Type"); (answer.StatusCode < 400 || kind != "application/json") && r.Method != http.MethodHead {
+		kind := answer.Header.Get("Content-Type")
+		if (answer.StatusCode < 400 || kind != "application/json") && r.Method != http.MethodHead {
 			d.t.Errorf("%s %s: %d comes as %q", r.Method, r.URL, answer.StatusCode, kind)
 		}
 

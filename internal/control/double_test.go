@@ -81,7 +81,7 @@ func (d *double) status() wire.Spool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
-	return wire.Spool{Name: d.name, Dir: "/srv/" + d.name, Inbox: "/srv/" + d.name + "/inbox", Workers: 1, Paused: d.paused}
+	return wire.Spool{Name: d.name, Dir: "/srv", Inbox: "/srv/inbox", Workers: 1, Paused: d.paused}
 }
 
 type memory struct {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"importerd/internal/control/reply"
 	"importerd/internal/control/wire"
 	"importerd/internal/job"
 )
@@ -14,7 +15,7 @@ const explained = 10
 
 // explain says where the file of a name is and why.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
-	given, err := parameters(r, "spool", "name")
+	given, err := reply.Parameters(r, "spool", "name")
 	if err != nil {
 		return err
 	}
@@ -22,8 +23,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	// A temporary name has its explanation too.
 	name := given["name"]
 	if name == "" || name == "." || name == ".." || len(name) > job.MaxName || strings.ContainsAny(name, "/\x00") {
-		return newFault(http.StatusBadRequest, wire.CodeBadName,
-			"name: give the name of a file, without a directory, of at most %d bytes", job.MaxName)
+		return reply.BadName("name: give the name of a file, without a directory, of at most %d bytes", job.MaxName)
 	}
 
 	sp, err := s.only(given["spool"])
@@ -42,5 +42,5 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 		answer.Jobs = append(answer.Jobs, sp.shown(e.Record))
 	}
 
-	return tell(w, http.StatusOK, answer)
+	return reply.JSON(w, http.StatusOK, answer)
 }

@@ -6,13 +6,11 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
+	"importerd/internal/control/listing"
+	"importerd/internal/control/reply"
 	"importerd/internal/control/wire"
 	"importerd/internal/job"
-
-	"github.com/bmatcuk/doublestar/v4"
 )
 
 // How many jobs one answer lists.
@@ -21,19 +19,9 @@ const (
 	maxLimit     = 1000
 )
 
-// choice is which jobs of one or more spools are wanted.
-type choice struct {
-	spools []*Spool
-	states []job.State // as shown
-	name   string
-	match  string
-	since  time.Time
-	key    string // tells this choice from others; the time is not part of it
-}
-
 // listJobs lists jobs of all spools, the newest first.
 func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
-	given, err := parameters(r, "spool", "state", "name", "match", "since", "limit", "after")
+	given, err := reply.Parameters(r, "spool", "state", "name", "match", "since", "limit", "after")
 	if err != nil {
 		return err
 	}
@@ -43,38 +31,41 @@ func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	c, err := s.readChoice(given)
-	if err != nil {
-		return err
-	}
+	spools := s.o.Spools()
 
-	list, err := c.open(given["after"])
-	if err != nil {
-		return err
-	}
-
-	page := wire.Jobs{Jobs: []wire.Job{}}
-
-	for len(page.Jobs) < limit {
-		sp, rec, err := list.next()
-		if errors.Is(err, errNoMore) {
-			break
-		}
-
+	if name := given["spool"]; name != "" {
+		sp, err := s.spool(name)
 		if err != nil {
 			return err
 		}
 
-		page.Jobs = append(page.Jobs, sp.shown(rec))
+		spools = []*Spool{sp}
 	}
 
-	if page.After, err = list.cursor(); err != nil {
+	c := listing.Choice{
+		Sources: sources(spools), Scope: given["spool"],
+		Name: given["name"], Match: given["match"], Ago: given["since"],
+	}
+
+	if state := job.State(given["state"]); state != "" {
+		if all := listing.States(); !slices.Contains(all, state) {
+			return reply.BadRequest("state: %q: possible are %s", state, listing.Join(all))
+		}
+
+		c.States = []job.State{state}
+	}
+
+	list, err := c.Open(given["after"])
+	if err != nil {
 		return err
 	}
 
-	page.Missing = list.missing
+	page, err := pageOf(list, limit, spools)
+	if err != nil {
+		return err
+	}
 
-	return tell(w, http.StatusOK, page)
+	return reply.JSON(w, http.StatusOK, page)
 }
 
 // readLimit reads how many jobs are wanted.
@@ -85,71 +76,45 @@ func readLimit(text string) (int, error) {
 
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > maxLimit {
-		return 0, badRequest("limit: %q: possible is 1 to %d", text, maxLimit)
+		return 0, reply.BadRequest("limit: %q: possible is 1 to %d", text, maxLimit)
 	}
 
 	return n, nil
 }
 
-// readChoice reads which jobs are wanted.
-func (s *Server) readChoice(given map[string]string) (choice, error) {
-	c := choice{spools: s.o.Spools(), name: given["name"], match: given["match"]}
+// sources returns where the jobs of spools are read.
+func sources(spools []*Spool) []*listing.Source {
+	var all []*listing.Source
+	for _, sp := range spools {
+		all = append(all, &listing.Source{Name: sp.Name, List: sp.History.List})
+	}
 
-	if name := given["spool"]; name != "" {
-		sp, err := s.spool(name)
+	return all
+}
+
+// pageOf returns the next jobs of a list, limit of them if there are as many.
+func pageOf(list *listing.List, limit int, spools []*Spool) (wire.Jobs, error) {
+	page := wire.Jobs{Jobs: []wire.Job{}, Missing: list.Missing()}
+
+	for len(page.Jobs) < limit {
+		name, rec, err := list.Next()
+		if errors.Is(err, listing.ErrNoMore) {
+			break
+		}
+
 		if err != nil {
-			return c, err
+			return page, err
 		}
 
-		c.spools = []*Spool{sp}
+		sp := spools[slices.IndexFunc(spools, func(sp *Spool) bool { return sp.Name == name })]
+		page.Jobs = append(page.Jobs, sp.shown(rec))
 	}
 
-	if state := given["state"]; state != "" {
-		c.states = []job.State{job.State(state)}
+	var err error
 
-		if all := allStates(); !slices.Contains(all, job.State(state)) {
-			return c, badRequest("state: %q: possible are %s", state, joined(all))
-		}
-	}
+	page.After, err = list.Cursor()
 
-	return c, c.complete(given["since"], given["spool"])
-}
-
-// complete reads the rest of a choice, and gives it its key.
-func (c *choice) complete(since, spool string) error {
-	if c.match != "" && !doublestar.ValidatePattern(c.match) {
-		return badRequest("match: %q is no pattern: write it as *.csv or {a,b}-*", c.match)
-	}
-
-	if since != "" {
-		d, err := duration("since", since)
-		if err != nil {
-			return err
-		}
-
-		c.since = time.Now().Add(-d)
-	}
-
-	c.key = keyOf(spool, joined(c.states), c.name, c.match, since)
-
-	return nil
-}
-
-// allStates returns the states, in the order in which a job goes through them.
-func allStates() []job.State {
-	return []job.State{
-		job.Deferred, job.Processing, job.Committing, job.Paused, job.Done, job.Failed, job.Terminated,
-	}
-}
-
-// joined returns states as text.
-func joined(states []job.State) string {
-	var words []string
-	for _, state := range states {
-		words = append(words, string(state))
-	}
-
-	return strings.Join(words, ", ")
+	return page, err
 }
 
 // shown returns a job for machines.
@@ -164,7 +129,7 @@ func (sp *Spool) shown(rec job.Record) wire.Job {
 
 // getJob returns one job.
 func (s *Server) getJob(w http.ResponseWriter, r *http.Request) error {
-	if err := noInput(r); err != nil {
+	if err := reply.NoInput(r); err != nil {
 		return err
 	}
 
@@ -178,7 +143,17 @@ func (s *Server) getJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	return tell(w, http.StatusOK, sp.shown(rec).WithOutput(rec.Exit))
+	return reply.JSON(w, http.StatusOK, sp.shown(rec).WithOutput(rec.Exit))
+}
+
+// jobID reads the id in the path.
+func jobID(r *http.Request) (job.ID, error) {
+	id, err := job.ParseID(r.PathValue("id"))
+	if err != nil {
+		return id, reply.NotFound("%s", err)
+	}
+
+	return id, nil
 }
 
 // find returns a job and its spool. While a spool does not answer, nobody can say
@@ -201,7 +176,7 @@ func (s *Server) find(id job.ID) (*Spool, job.Record, error) {
 		return nil, job.Record{}, trouble
 	}
 
-	return nil, job.Record{}, notFound("there is no job %s: it may have been removed after the time it is kept", id)
+	return nil, job.Record{}, reply.NotFound("there is no job %s: it may have been removed after the time it is kept", id)
 }
 
 // isNone says whether err means that there is no such job.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"importerd/internal/control/reply"
 	"importerd/internal/job"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +22,7 @@ const followTime = 250 * time.Millisecond
 
 // getLog sends a job's log, as it is or as it grows.
 func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
-	given, err := parameters(r, "follow")
+	given, err := reply.Parameters(r, "follow")
 	if err != nil {
 		return err
 	}
@@ -29,7 +30,7 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 	follow := false
 	if text, ok := given["follow"]; ok {
 		if follow, err = strconv.ParseBool(text); err != nil {
-			return badRequest("follow: %q: possible are true and false", text)
+			return reply.BadRequest("follow: %q: possible are true and false", text)
 		}
 	}
 
@@ -53,7 +54,7 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Type", plainText)
 	w.WriteHeader(http.StatusOK)
 
 	if r.Method == http.MethodHead {
@@ -61,7 +62,7 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	if follow && !rec.State.Ended() {
-		s.follow(r, sp, id, t)
+		s.follow(r.Context(), sp, id, t)
 	} else {
 		_ = t.more() // the beginning was answered: only cutting it off is left
 	}
@@ -70,8 +71,8 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 }
 
 // follow sends what is added to a log until its job has ended.
-func (s *Server) follow(r *http.Request, sp *Spool, id job.ID, t *tail) {
-	ctx, over := s.lasting(r)
+func (s *Server) follow(ctx context.Context, sp *Spool, id job.ID, t *tail) {
+	ctx, over := s.lasting(ctx)
 	defer over()
 
 	// Closed when the job has ended, or when nobody can say any more.
@@ -155,7 +156,7 @@ func (t *tail) more() error {
 		err = t.flush()
 	}
 
-	return err //nolint:wrapcheck // as above
+	return err
 }
 
 // close closes the log.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"importerd/internal/control/reply"
 	"importerd/internal/control/wire"
 	"importerd/internal/job"
 )
@@ -32,13 +33,14 @@ func (s *Server) routes() http.Handler {
 		wire.PathJobs:        s.get(s.listJobs),
 		wire.PathJob:         s.get(s.getJob),
 		wire.PathLog:         s.get(s.getLog),
-		wire.PathBulkRetry:   s.post(s.retryJobs),
-		wire.PathBulkEnd:     s.post(s.terminateJobs),
-		wire.PathExplain:     s.get(s.explain),
-		wire.PathReload:      s.post(s.reload),
-		wire.PathHealth:      s.get(s.health),
-		wire.PathReady:       s.get(s.ready),
-		wire.PathOpenAPI:     s.get(s.describe),
+		wire.PathBulkRetry:   s.post(s.steerJobs(job.Retry, job.Failed, job.Terminated)),
+		wire.PathBulkEnd: s.post(s.steerJobs(job.Terminate,
+			job.Deferred, job.Processing, job.Committing, job.Paused)),
+		wire.PathExplain: s.get(s.explain),
+		wire.PathReload:  s.post(s.reload),
+		wire.PathHealth:  s.get(s.health),
+		wire.PathReady:   s.get(s.ready),
+		wire.PathOpenAPI: s.get(s.describe),
 	}
 
 	for _, do := range []job.Verb{job.Pause, job.Resume, job.Terminate, job.Retry} {
@@ -96,7 +98,7 @@ func (s *Server) choose(m methods) http.Handler {
 		}
 
 		w.Header().Set("Allow", allowed)
-		s.refuse(w, r, newFault(http.StatusMethodNotAllowed, wire.CodeMethod,
+		s.refuse(w, r, reply.NewFault(http.StatusMethodNotAllowed, wire.CodeMethod,
 			"this path cannot be asked with %q: use %s", r.Method, allowed))
 	})
 }
@@ -121,5 +123,5 @@ func (s *Server) plain(mux http.Handler) http.Handler {
 
 // noPath answers for paths that are none.
 func (s *Server) noPath(http.ResponseWriter, *http.Request) error {
-	return notFound("there is no such path: GET %s lists what there is", wire.PathOpenAPI)
+	return reply.NotFound("there is no such path: GET %s lists what there is", wire.PathOpenAPI)
 }

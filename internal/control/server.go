@@ -72,7 +72,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 
 	s.stop(context.WithoutCancel(ctx), srv)
-	<-failed
+	_ = <-failed // that it was closed
 
 	return nil
 }
@@ -94,18 +94,18 @@ func (s *Server) stop(ctx context.Context, srv *http.Server) {
 // endKey is the key of the context whose end tells answers that last to end.
 type endKey struct{}
 
-// lasting returns a context for an answer that lasts: it ends with the request,
+// lasting returns a context for an answer that lasts: it ends with ctx, the request's,
 // and when the server does. The function must be called when the answer is over.
-func (s *Server) lasting(r *http.Request) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(r.Context())
+func (s *Server) lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
 	s.streams.enter()
 
-	end, ok := r.Context().Value(endKey{}).(context.Context)
+	end, ok := ctx.Value(endKey{}).(context.Context)
 	if !ok {
 		end = ctx
 	}
 
-	unhook := context.AfterFunc(end, cancel) //nolint:contextcheck // the server's end, besides the request's
+	unhook := context.AfterFunc(end, cancel)
 
 	return ctx, func() {
 		unhook()
@@ -117,7 +117,7 @@ func (s *Server) lasting(r *http.Request) (context.Context, context.CancelFunc) 
 // stream makes an answer that lasts of h.
 func (s *Server) stream(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, over := s.lasting(r)
+		ctx, over := s.lasting(r.Context())
 		defer over()
 
 		h.ServeHTTP(w, r.WithContext(ctx))

@@ -5,12 +5,13 @@ import (
 	"net/http"
 	"strings"
 
+	"importerd/internal/control/reply"
 	"importerd/internal/control/wire"
 )
 
 // listSpools says how all spools stand.
 func (s *Server) listSpools(w http.ResponseWriter, r *http.Request) error {
-	if err := noInput(r); err != nil {
+	if err := reply.NoInput(r); err != nil {
 		return err
 	}
 
@@ -19,7 +20,7 @@ func (s *Server) listSpools(w http.ResponseWriter, r *http.Request) error {
 		all.Spools = append(all.Spools, sp.Status())
 	}
 
-	return tell(w, http.StatusOK, all)
+	return reply.JSON(w, http.StatusOK, all)
 }
 
 // getSpool says how one spool stands.
@@ -55,7 +56,7 @@ func (s *Server) sweep(w http.ResponseWriter, r *http.Request) error {
 
 // withSpool does something with the spool of the path and says how it stands.
 func (s *Server) withSpool(w http.ResponseWriter, r *http.Request, status int, do func(*Spool) error) error {
-	if err := noInput(r); err != nil {
+	if err := reply.NoInput(r); err != nil {
 		return err
 	}
 
@@ -68,7 +69,7 @@ func (s *Server) withSpool(w http.ResponseWriter, r *http.Request, status int, d
 		return err
 	}
 
-	return tell(w, status, sp.Status())
+	return reply.JSON(w, status, sp.Status())
 }
 
 // spool returns the spool of a name.
@@ -80,7 +81,7 @@ func (s *Server) spool(name string) (*Spool, error) {
 		}
 	}
 
-	return nil, notFound("there is no spool %q: there %s", name, spoolNames(all))
+	return nil, reply.NotFound("there is no spool %q: there %s", name, spoolNames(all))
 }
 
 // only returns the spool of a name, and the only one if the name was left out.
@@ -91,7 +92,7 @@ func (s *Server) only(name string) (*Spool, error) {
 	case name != "":
 		return s.spool(name)
 	case len(all) != 1:
-		return nil, badRequest("say which spool: there %s", spoolNames(all))
+		return nil, reply.BadRequest("say which spool: there %s", spoolNames(all))
 	}
 
 	return all[0], nil

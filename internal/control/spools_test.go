@@ -115,7 +115,8 @@ func TestExplain(t *testing.T) {
 	}
 
 	e := read[wire.Explanation](t, r.get("/v1/explain?spool=clicks&name=a.csv").want(t, http.StatusOK, ""))
-	if e.Standing != job.Settling || e.Reason != job.ReasonOpen || e.Until != 1.5 || len(e.Jobs) != 10 || e.Spool != "clicks" {
+	if e.Standing != job.Settling || e.Reason != job.ReasonOpen || e.Until != 1.5 || e.Spool != "clicks" ||
+		len(e.Jobs) != 10 {
 		t.Errorf("%+v", e)
 	}
 
@@ -155,7 +156,8 @@ func TestDaemon(t *testing.T) {
 	r.post("/v1/reload", "").want(t, http.StatusNotImplemented, wire.CodeUnsupported)
 
 	ready = errors.New("orders: not mounted")
-	if a := r.get("/readyz").want(t, http.StatusServiceUnavailable, wire.CodeDegraded); !strings.Contains(a.text, "not mounted") {
+	a := r.get("/readyz").want(t, http.StatusServiceUnavailable, wire.CodeDegraded)
+	if !strings.Contains(a.text, "not mounted") {
 		t.Error(a.text)
 	}
 
@@ -178,7 +180,8 @@ func TestDaemon(t *testing.T) {
 	r.get("/metrics").want(t, http.StatusOK, "")
 
 	reload = errors.New("importerd.toml:3: workers must be a number")
-	if a := r.post("/v1/reload", "").want(t, http.StatusUnprocessableEntity, wire.CodeBadConfig); !strings.Contains(a.text, ":3:") {
+	a = r.post("/v1/reload", "").want(t, http.StatusUnprocessableEntity, wire.CodeBadConfig)
+	if !strings.Contains(a.text, ":3:") {
 		t.Error(a.text)
 	}
 

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"net/http"
 
+	"importerd/internal/control/reply"
 	"importerd/internal/job"
 )
 
 // steerJob carries a verb out on the job of the path.
 func (s *Server) steerJob(do job.Verb) verb {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := noInput(r); err != nil {
+		if err := reply.NoInput(r); err != nil {
 			return err
 		}
 
@@ -29,7 +30,7 @@ func (s *Server) steerJob(do job.Verb) verb {
 			return fmt.Errorf("%s job %s: %w", do, id, err)
 		}
 
-		return tell(w, steered(do, rec), sp.shown(rec))
+		return reply.JSON(w, steered(do, rec), sp.shown(rec))
 	}
 }
 

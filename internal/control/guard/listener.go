@@ -90,7 +90,7 @@ func (c *slotted) Close() error {
 // answer is not lost when the connection is closed on a client that still sends.
 func (c *slotted) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite() //nolint:wrapcheck // handed on
+		return half.CloseWrite()
 	}
 
 	return nil

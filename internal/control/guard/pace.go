@@ -58,7 +58,7 @@ func (b *body) Read(p []byte) (int, error) {
 		_ = b.control.SetReadDeadline(time.Time{}) // as in renew
 	}
 
-	return n, err //nolint:wrapcheck // handed on
+	return n, err
 }
 
 // renew sets the time until which the next bytes must be there.
