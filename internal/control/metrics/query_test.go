@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,11 +85,10 @@ func parseQuery(t *testing.T, query string) ([]use, []string) {
 		case s.kind[i] != word || binaries.MatchString(text):
 		case lists.MatchString(text):
 			if s.next(i+1) == "(" {
-				for i += 2; s.next(i) != ")"; i++ {
-					if s.kind[i] == word {
-						labels = append(labels, s.text[i])
-					}
-				}
+				end := i + 1 + slices.Index(s.text[i+1:], ")")
+				labels = append(labels, slices.DeleteFunc(slices.Clone(s.text[i+2:max(end, i+2)]),
+					func(text string) bool { return text == "," })...)
+				i = end
 			}
 		case s.next(i+1) == "(", lists.MatchString(s.next(i + 1)): // a function
 		default:
