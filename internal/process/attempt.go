@@ -1,7 +1,6 @@
 package process
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -204,6 +203,7 @@ func (p *Pool) equip(u *unit) (handler.Task, func(), error) {
 		}
 	}
 
+	u.first = u.rec.StartedAt.IsZero()
 	u.rec.Attempt++
 	u.rec.StartedAt = time.Now()
 	u.rec.Exit, u.rec.Error, u.rec.Busy = nil, "", 0
@@ -270,8 +270,8 @@ func (p *Pool) handle(ctx, intake context.Context, u *unit, task handler.Task) e
 	p.line(p.deps.Log.Debug(), u.rec).Msg("job started")
 	u.grip.tell(u.rec, nil)
 
-	if u.rec.Attempt == 1 && u.rec.Interruptions == 0 {
-		p.deps.Teller.Started(u.rec, cmp.Or(u.arrived, u.rec.CreatedAt))
+	if u.first {
+		p.deps.Teller.Started(u.rec, u.arrival())
 	}
 
 	exit := p.deps.Handler.Run(ctx, task)

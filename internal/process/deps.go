@@ -169,7 +169,8 @@ type Teller interface {
 	// Changed tells of a job that has not ended: it is in a new state, or has made
 	// progress, which is nil where it is not known.
 	Changed(rec job.Record, progress *float64)
-	// Started tells that the first attempt on a job has begun, and when its file came.
+	// Started tells that the first attempt on a job has begun, or the first since a
+	// retry, and when its file came, or the retry.
 	Started(rec job.Record, arrived time.Time)
 	// Attempted tells how an attempt ended: rec.Exit says it, nil: the daemon's death
 	// has interrupted it. It comes before the outcome is on the disk.

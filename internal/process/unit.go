@@ -13,6 +13,7 @@ type unit struct {
 	file      job.File      // as last seen
 	started   time.Time     // when the loop gave it a slot; rec belongs to the attempt from then on
 	arrived   time.Time     // ctime of its file in the inbox; zero: it did not come from there
+	first     bool          // no attempt was made before this one, or none since a retry
 	turn      uint64        // which file of the pool it is, from 1; 0: it did not come from the inbox
 	serial    uint64        // which attempt of the pool it is, from 1
 	label     string        // the name of its file when it got the slot
@@ -99,6 +100,19 @@ func newUnit(spool string, from job.Folder, f job.File) *unit {
 		},
 		file: f, from: from,
 	}
+}
+
+// arrival returns when the file came: into the inbox, through the API, or back by
+// a retry, which is due at once.
+func (u *unit) arrival() time.Time {
+	switch {
+	case !u.arrived.IsZero():
+		return u.arrived
+	case u.rec.DueAt.After(u.rec.CreatedAt):
+		return u.rec.DueAt
+	}
+
+	return u.rec.CreatedAt
 }
 
 // see notes how the file is now.

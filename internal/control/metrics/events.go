@@ -54,7 +54,7 @@ func newEvents() *events {
 			"How long runs of the handler took, well ended or not."),
 		delay: histogram("importerd_start_delay_seconds",
 			"From the arrival of a file to the start of the first run on it. A dropped file arrives when it was last "+
-				"changed (ctime), one of the API when it was accepted."),
+				"changed (ctime), one of the API when it is accepted, one that is retried when that is wanted."),
 	}
 }
 

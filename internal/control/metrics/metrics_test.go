@@ -148,8 +148,8 @@ func TestCounting(t *testing.T) {
 		s.Attempted(rec, verdict)
 	}
 
-	s.Attempted(job.Record{}, job.Rejected) // no handler was run
-	s.Crashed(rec)
+	s.Attempted(job.Record{}, job.Rejected)    // no handler was run
+	s.Attempted(job.Record{}, job.Interrupted) // found at the start
 
 	for _, state := range []job.State{job.Done, job.Done, job.Failed, job.Terminated, job.Deferred} {
 		rec.State = state

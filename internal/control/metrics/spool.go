@@ -20,33 +20,26 @@ type Spool struct {
 
 // Started notes that the first attempt on a job began at rec.StartedAt, and that
 // its file had come at arrived: the ctime that a dropped file had in the inbox,
-// rec.CreatedAt of one that was accepted. Later attempts are not told: they
-// would count the waits between attempts.
+// when one was accepted, when a retry was wanted. Later attempts are not told:
+// they would count the waits between attempts.
 func (s *Spool) Started(rec job.Record, arrived time.Time) {
 	// The file system's clock is coarser than ours: what was taken at once may
 	// seem to have begun before it came.
 	s.delay.Observe(max(rec.StartedAt.Sub(arrived), 0).Seconds())
 }
 
-// Attempted notes that a run of the handler has ended: rec.Exit says how, and
-// verdict what it means. Where no handler was run there is nothing to tell.
+// Attempted notes that a run of the handler has ended and what that means. rec.Exit
+// says how; nil: nobody knows, since the daemon's death has interrupted it.
 func (s *Spool) Attempted(rec job.Record, verdict job.Verdict) {
-	counter := s.attempts[verdict]
-	if counter == nil || rec.Exit == nil {
-		return
-	}
-
-	counter.Inc()
-	s.handler.Observe(rec.Exit.Took.Seconds())
-
 	if verdict == job.Interrupted {
 		s.interruptions.Inc()
 	}
-}
 
-// Crashed notes that an attempt was found at the start which the daemon's death
-// had interrupted.
-func (s *Spool) Crashed(job.Record) { s.interruptions.Inc() }
+	if counter := s.attempts[verdict]; counter != nil && rec.Exit != nil {
+		counter.Inc()
+		s.handler.Observe(rec.Exit.Took.Seconds())
+	}
+}
 
 // Ended notes that a job has ended, as soon as that is true after a power cut.
 func (s *Spool) Ended(rec job.Record) {
