@@ -14,14 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"importerd/internal/job"
-	"importerd/internal/spool"
 )
-
-// link gives a file a second name in another folder.
-func link(t *testing.T, s *spool.Spool, from job.Folder, name string, to job.Folder, newName string) {
-	t.Helper()
-	check(t, os.Link(s.Path(from, name), s.Path(to, newName)))
-}
 
 func TestJoin(t *testing.T) {
 	t.Parallel()
@@ -38,7 +31,7 @@ func TestJoin(t *testing.T) {
 		for _, name := range []string{m.Name, job.WithID(m.Name, m.ID)} {
 			s := open(t)
 			drop(t, s, m.From, m.File, "one")
-			link(t, s, m.From, m.File, m.To, name)
+			check(t, os.Link(s.Path(m.From, m.File), s.Path(m.To, name)))
 
 			if name != m.Name { // it was taken
 				drop(t, s, m.To, m.Name, "other")
@@ -83,7 +76,7 @@ func TestJoinWhatIsNotOne(t *testing.T) {
 	none("it has moved")
 	drop(t, s, m.From, m.File, "same")
 	none("they are two files")
-	link(t, s, m.From, m.File, m.To, "c.csv") // a hard link of which the move knows nothing
+	check(t, os.Link(s.Path(m.From, m.File), s.Path(m.To, "c.csv"))) // a hard link of which the move knows nothing
 	none("a hard link has another name")
 	holds(t, s.Path(m.From, m.File), "same")
 	holds(t, s.Path(m.To, m.Name), "same")
@@ -122,10 +115,10 @@ func TestJoinIsOvertaken(t *testing.T) {
 	}
 
 	holds(t, s.Path(job.ProcessingFolder, "a.csv"), "one")
-	link(t, s, job.ProcessingFolder, "a.csv", job.DoneFolder, "a.csv")
+	check(t, os.Link(s.Path(job.ProcessingFolder, "a.csv"), s.Path(job.DoneFolder, "a.csv")))
 	check(t, os.Remove(s.Path(job.ProcessingFolder, "a.csv")))
 	drop(t, s, job.ProcessingFolder, "a.csv", "two")
-	link(t, s, job.ProcessingFolder, "a.csv", job.DoneFolder, "b.csv")
+	check(t, os.Link(s.Path(job.ProcessingFolder, "a.csv"), s.Path(job.DoneFolder, "b.csv")))
 
 	if err := s.DropDouble(job.ProcessingFolder, f); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("another file: %v", err)
