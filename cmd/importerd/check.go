@@ -15,6 +15,7 @@ type verdict struct {
 	Name     string   `json:"name"`
 	OK       bool     `json:"ok"`
 	Problems []string `json:"problems"`
+	Warnings []string `json:"warnings,omitempty"` // what works and should be otherwise
 }
 
 // mistake is one thing that is wrong with the file, for machines.
@@ -34,7 +35,7 @@ func (p *program) checkCommand() *cobra.Command {
 		Long: `Check reads the configuration file and looks at the directories and programs that it
 names. It runs nothing and changes nothing. What it says of permissions is true for
 the user that runs it: run it as the user of the daemon. Exit code 78 says that
-something is wrong.`,
+something is wrong; a warning alone is no such thing.`,
 		Example: "  importerd check\n  sudo -u importerd importerd check --config new.toml",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,8 +70,12 @@ func (p *program) check(path string) error {
 
 	for i, s := range cfg.Spools {
 		problems := examine(s)
-		verdicts[i] = verdict{s.Name, len(problems) == 0, problems}
+		verdicts[i] = verdict{Name: s.Name, OK: len(problems) == 0, Problems: problems}
 		bad += len(problems)
+
+		if advice := adviseShell(s.Command); advice != "" {
+			verdicts[i].Warnings = []string{advice}
+		}
 	}
 
 	if err := p.printVerdicts(verdicts, bad == 0); err != nil {
@@ -84,7 +89,7 @@ func (p *program) check(path string) error {
 	return nil
 }
 
-// printVerdicts prints a line for each spool, and one for each problem.
+// printVerdicts prints a line for each spool, and one for each problem and warning.
 func (p *program) printVerdicts(all []verdict, ok bool) error {
 	if p.output == "json" {
 		return p.printJSON(map[string]any{"ok": ok, "spools": all})
@@ -97,6 +102,10 @@ func (p *program) printVerdicts(all []verdict, ok bool) error {
 
 		for _, problem := range v.Problems {
 			fmt.Fprintf(p.stdout, "%s: %s\n", v.Name, problem)
+		}
+
+		for _, warning := range v.Warnings {
+			fmt.Fprintf(p.stdout, "%s: warning: %s\n", v.Name, warning)
 		}
 	}
 

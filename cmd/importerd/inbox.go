@@ -64,7 +64,35 @@ func inboxOf(path string, info os.FileInfo, cfg config.Config) (inbox, error) {
 		}
 	}
 
+	if dir := spoolOf(path, info, cfg); dir != "" {
+		return inbox{}, usage("importerd put "+job.Show(dir)+" FILE",
+			"%s is the inbox of a spool: give the spool's directory", job.Show(path))
+	}
+
 	return inbox{filepath.Join(path, string(job.InboxFolder)), nil}, nil
+}
+
+// spoolOf returns the directory of the spool of which path is the inbox; empty: it
+// is none, or that cannot be told.
+func spoolOf(path string, info os.FileInfo, cfg config.Config) string {
+	for _, s := range cfg.Spools {
+		if at, err := os.Stat(s.InboxDir()); err == nil && os.SameFile(at, info) {
+			return s.Dir
+		}
+	}
+
+	whole, err := filepath.Abs(path)
+	if err != nil || filepath.Base(whole) != string(job.InboxFolder) {
+		return ""
+	}
+
+	for _, folder := range []job.Folder{job.InboxFolder, job.OwnFolder} {
+		if _, err := os.Lstat(filepath.Join(whole, string(folder))); err == nil {
+			return "" // a spool of this name
+		}
+	}
+
+	return filepath.Dir(filepath.Clean(path))
 }
 
 // check says why a file of this name would never be taken.

@@ -114,6 +114,10 @@ func (c *put) checkSources(sources []string) error {
 		case source == "-" && c.name == "":
 			return usage("add --name NAME", "what shall standard input be called?")
 		}
+
+		if err := notPipe(source); err != nil {
+			return err
+		}
 	}
 
 	if c.name != "" && len(sources) > 1 {

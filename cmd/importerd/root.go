@@ -39,6 +39,8 @@ func (p *program) root() *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{DisableDescriptions: true},
 	}
 
+	p.versionOption(root)
+
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(p.runCommand(), p.checkCommand(), p.putCommand(),

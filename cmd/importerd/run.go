@@ -115,6 +115,10 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 
+	if err := d.checkPrograms(cfg); err != nil {
+		return err
+	}
+
 	lines := newLogQueue(d.stderr)
 	go lines.run()
 
@@ -131,6 +135,11 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 
 	if err := keepCapabilities(); err != nil {
 		log.Warn().Err(err).Msg("handlers inherit capabilities")
+	}
+
+	if has, needs := openFiles(), filesNeeded(cfg); has < needs {
+		log.Warn().Uint64("limit", has).Uint64("needed", needs).
+			Msg("too few open files are allowed: raise LimitNOFILE= of the unit, or ulimit -n")
 	}
 
 	a, err := app.New(cmd.Context(), app.Options{

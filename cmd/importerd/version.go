@@ -46,6 +46,22 @@ func (p *program) versionCommand() *cobra.Command {
 	return cmd
 }
 
+// versionOption makes --version do what the command does, as with other programs.
+func (p *program) versionOption(root *cobra.Command) {
+	wanted := root.Flags().Bool("version", false, "print the version")
+	otherwise := root.RunE
+
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if !*wanted {
+			return otherwise(cmd, args)
+		}
+
+		fmt.Fprintln(p.stdout, thisBuild())
+
+		return nil
+	}
+}
+
 // thisBuild reads what the linker left in the program.
 func thisBuild() build {
 	b := build{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // MaxSize is the most that a configuration file may hold, in bytes.
@@ -68,9 +69,10 @@ func Parse(name string, data []byte) (Config, error) {
 	return Config{API: l.api, Spools: l.spools}, nil
 }
 
-// read returns what the file at path holds, unless that is absurdly much.
+// read returns what the file at path holds, unless that is absurdly much. It does
+// not wait for somebody who would write into a pipe.
 func read(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // names the operation and the path
 	}
@@ -79,6 +81,10 @@ func read(path string) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
 	if err != nil {
 		return nil, err //nolint:wrapcheck // names the operation and the path
+	}
+
+	if info, err := file.Stat(); len(data) == 0 && err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, fmt.Errorf("%s: is a pipe from which nothing comes: give a file", path)
 	}
 
 	if len(data) > MaxSize {
