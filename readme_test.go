@@ -11,14 +11,15 @@ import (
 	"importerd/internal/config"
 )
 
-// tested finds the blocks of the README that stand behind a mark.
+// tested finds the blocks of a page that stand behind a mark.
 var tested = regexp.MustCompile("(?ms)^ *<!-- tested -->\n *```(\\w+)\n(.*?)^ *```$")
 
-// blocks returns the tested blocks of one language, without their indentation.
-func blocks(t *testing.T, language string) []string {
+// blocks returns the tested blocks of one language in a page, without their
+// indentation.
+func blocks(t *testing.T, page, language string) []string {
 	t.Helper()
 
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func blocks(t *testing.T, language string) []string {
 	}
 
 	if len(found) == 0 {
-		t.Fatalf("README.md has no tested block of %s", language)
+		t.Fatalf("%s has no tested block of %s", page, language)
 	}
 
 	return found
@@ -42,7 +43,7 @@ func blocks(t *testing.T, language string) []string {
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 
-	for _, block := range blocks(t, "sh") {
+	for _, block := range blocks(t, "README.md", "sh") {
 		spool := filepath.Join(t.TempDir(), "orders")
 
 		cmd := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(block, "/tmp/orders", spool))
@@ -57,7 +58,7 @@ func TestReadmeCommands(t *testing.T) {
 func TestReadmeConfiguration(t *testing.T) {
 	t.Parallel()
 
-	for _, block := range blocks(t, "toml") {
+	for _, block := range blocks(t, "README.md", "toml") {
 		if _, err := config.Parse("README.md", []byte(block)); err != nil {
 			t.Error(err)
 		}
@@ -72,7 +73,7 @@ func TestReadmeUnit(t *testing.T) {
 		t.Skip("systemd-analyze is not there")
 	}
 
-	for _, block := range append(blocks(t, "ini"), unit(t)) {
+	for _, block := range append(blocks(t, "README.md", "ini"), unit(t)) {
 		path := filepath.Join(t.TempDir(), "importerd.service")
 		block = regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAllString(block, "ExecStart=/bin/true")
 

@@ -81,6 +81,8 @@ func code(err error) int {
 	_, unfit := errors.AsType[*spool.UnfitError](err)
 	_, newer := errors.AsType[*journal.NewerError](err)
 	f, isFault := errors.AsType[*fault](err)
+	_, listened := errors.AsType[*app.SocketTakenError](err)
+	_, deaf := errors.AsType[*app.ListenError](err)
 
 	switch {
 	case err == nil:
@@ -89,9 +91,9 @@ func code(err error) int {
 		return codeUntrusted
 	case isFault:
 		return f.code
-	case locked:
+	case locked, listened:
 		return codeTaken
-	case unfit, newer:
+	case unfit, newer, deaf:
 		return codeConfig
 	case errors.Is(err, job.ErrDisk):
 		return codeUntrusted

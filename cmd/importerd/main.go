@@ -5,7 +5,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net"
 	"os"
 
 	"importerd/internal/systemd"
@@ -19,8 +21,9 @@ type program struct {
 	stdout     io.Writer
 	stderr     *os.File
 	supervisor systemd.Env
-	warning    error  // what is wrong with the supervisor's variables; nil: nothing
-	output     string // how results are printed: text or json
+	sockets    []net.Listener // that the supervisor hands over
+	warning    error          // what is wrong with what the supervisor gave; nil: nothing
+	output     string         // how results are printed: text or json
 }
 
 func main() { os.Exit(run()) }
@@ -28,6 +31,7 @@ func main() { os.Exit(run()) }
 // run is main, with an exit code. Nothing has started before it.
 func run() int {
 	supervisor, err := systemd.TakeEnv()
+	sockets, sockErr := systemd.TakeSockets()
 
 	p := &program{
 		args:       os.Args[1:],
@@ -36,7 +40,8 @@ func run() int {
 		stdout:     os.Stdout,
 		stderr:     os.Stderr,
 		supervisor: supervisor,
-		warning:    err,
+		sockets:    sockets,
+		warning:    errors.Join(err, sockErr),
 	}
 
 	return p.run(context.Background())

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,13 +41,15 @@ type daemon struct {
 	fromEnv map[string]bool // options that were set by their variables
 
 	spool  config.Spool // as the options say; Dir is empty with a file
+	api    config.API   // of one spool; Listen is empty if nobody says
 	config string
 	once   bool
 	log    logOptions
 }
 
 func (p *program) runCommand() *cobra.Command {
-	d := &daemon{program: p, spool: config.Default()}
+	d := &daemon{program: p, spool: config.Default(), api: config.DefaultAPI()}
+	d.api.Listen = ""
 
 	cmd := &cobra.Command{
 		Use:   "run [--config FILE | --spool DIR [options] -- COMMAND [ARG...]]",
@@ -95,6 +98,10 @@ func (d *daemon) addFlags(cmd *cobra.Command) {
 		}
 	}
 
+	d.flags.VarP(config.APIValue(&d.api, "listen"), "listen", "",
+		"where the API listens: unix:/PATH, 127.0.0.1:PORT or none (default unix:DIR/.importerd/importerd.sock)")
+	d.flags.VarP(pathOption{config.APIValue(&d.api, "token_file")}, "token-file", "",
+		"file with the bearer token, needed over TCP")
 	d.log.flags(cmd)
 }
 
@@ -126,7 +133,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 
 	log := d.logger(d.log, lines)
 	if d.warning != nil {
-		log.Warn().Err(d.warning).Msg("no watchdog")
+		log.Warn().Err(d.warning).Msg("from the service manager")
 	}
 
 	for _, name := range unknownVariables(d.flags, d.environ) {
@@ -144,6 +151,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 
 	a, err := app.New(cmd.Context(), app.Options{
 		Config: cfg, Environ: d.environ, Env: d.supervisor, Once: d.once, Log: log,
+		Version: thisBuild().Version, Sockets: d.sockets,
 	})
 	if err != nil {
 		return &fault{code: codeConfig, err: err}
@@ -177,8 +185,17 @@ func (d *daemon) settings(args []string) (config.Config, error) {
 	}
 
 	s, err := d.oneSpool(args)
+	if err != nil {
+		return config.Config{}, err
+	}
 
-	return config.Config{Spools: []config.Spool{s}}, err
+	if d.api.Listen != "" {
+		if err := d.api.Validate(); err != nil {
+			return config.Config{}, usage("", "%w", err)
+		}
+	}
+
+	return config.Config{API: d.api, Spools: []config.Spool{s}}, nil
 }
 
 // single says whether one spool without a file is to be run. What the command
@@ -206,8 +223,13 @@ func (d *daemon) checkForFile(args []string) error {
 			"\nall spools of a file: importerd run --config FILE", "which spool shall %q work for?", args[0])
 	}
 
-	for _, setting := range append(config.Settings(), config.Setting{Flag: "name", Key: "name"}) {
+	for _, setting := range slices.Concat(config.Settings(), []config.Setting{
+		{Flag: "name", Key: "name"}, {Flag: "listen", Key: "listen"}, {Flag: "token-file", Key: "token_file"},
+	}) {
 		hint := "for a spool of the file write " + setting.Key + " below [spool.NAME] in " + d.config
+		if setting.Key == "listen" || setting.Key == "token_file" {
+			hint = "write " + setting.Key + " at the top of " + d.config
+		}
 
 		switch {
 		case d.flags.Changed(setting.Flag):

@@ -6,10 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"importerd/internal/config"
+	"importerd/internal/control/metrics"
+	"importerd/internal/control/monitor"
+	"importerd/internal/control/wire"
 	"importerd/internal/drain"
 	"importerd/internal/job"
 	"importerd/internal/journal"
@@ -36,6 +42,9 @@ type Options struct {
 	Environ []string    // what handlers inherit, as os.Environ gives it
 	Env     systemd.Env // what a supervisor told
 	Once    bool        // end when what is there is handled
+	Version string      // of the program
+	// Sockets are listened on instead of what the configuration says, if there are any.
+	Sockets []net.Listener
 	Log     zerolog.Logger
 }
 
@@ -45,13 +54,22 @@ type App struct {
 	stages   *drain.Stages
 	notifier *systemd.Notifier
 	lines    []*line
-	ending   sync.Once // begins the drain for a reason of our own
+	hub      *monitor.Hub
+	metrics  *metrics.Metrics
+	api      *api
+	started  time.Time
+	ending   sync.Once     // begins the drain for a reason of our own
+	working  atomic.Int64  // lines that have not arrived at their end
+	calm     chan struct{} // closed by the last line that arrives
 }
 
 // New returns a daemon that does nothing before Run. When ctx is done it
 // drains, as at the first Signal.
 func New(ctx context.Context, o Options) (*App, error) {
-	a := &App{opts: o, stages: drain.New(ctx), notifier: systemd.New(o.Log, o.Env)}
+	a := &App{
+		opts: o, stages: drain.New(ctx), notifier: systemd.New(o.Log, o.Env),
+		hub: monitor.New(monitor.Options{Spools: names(o.Config.Spools), Log: o.Log}), calm: make(chan struct{}), started: time.Now(),
+	}
 
 	var errs []error
 
@@ -63,7 +81,46 @@ func New(ctx context.Context, o Options) (*App, error) {
 		a.lines = append(a.lines, newLine(a, cfg))
 	}
 
+	a.working.Store(int64(len(a.lines)))
+	a.metrics = metrics.New(metrics.Options{Spools: a.standing, Version: o.Version})
+
+	var err error
+
+	if a.api, err = newAPI(a); err != nil {
+		errs = append(errs, err)
+	}
+
 	return a, errors.Join(errs...)
+}
+
+// daemon says how the daemon stands.
+func (a *App) daemon() wire.Daemon {
+	_, draining := a.stages.Began()
+
+	return wire.Daemon{
+		Version: a.opts.Version, PID: os.Getpid(), StartedAt: a.started.UTC(), ReloadedAt: a.started.UTC(), Draining: draining,
+	}
+}
+
+// names returns the names of spools.
+func names(spools []config.Spool) []string {
+	all := make([]string, 0, len(spools))
+	for _, s := range spools {
+		all = append(all, s.Name)
+	}
+
+	return all
+}
+
+// standing says how all spools stand.
+func (a *App) standing() []wire.Spool {
+	all := make([]wire.Spool, 0, len(a.lines))
+
+	for _, l := range a.lines {
+		all = append(all, remote{l}.status())
+	}
+
+	return all
 }
 
 // Signal takes one more signal to stop: the first one drains, the second one
@@ -89,6 +146,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	group.Add("supervisor's messages", tellGrace, a.notifier.Run)
 	group.Add("status", tellGrace, a.status)
+	group.Add("api", apiGrace, a.api.run)
 	//nolint:contextcheck // the spools live by the stages: they outlive the signal to stop
 	group.Add("spools", a.longestStop(), func(context.Context) error {
 		defer end()
@@ -135,6 +193,12 @@ func (a *App) runSpools() error {
 
 			return err
 		}
+	}
+
+	if err := a.api.listen(starting); err != nil {
+		a.closeAll()
+
+		return err
 	}
 
 	var wg sync.WaitGroup

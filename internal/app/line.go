@@ -9,14 +9,10 @@ import (
 	"time"
 
 	"importerd/internal/config"
-	"importerd/internal/handler/command"
 	"importerd/internal/job"
 	"importerd/internal/journal"
-	"importerd/internal/keep"
 	"importerd/internal/process"
 	"importerd/internal/spool"
-	"importerd/internal/systemd"
-	"importerd/internal/watch"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
@@ -30,42 +26,11 @@ type line struct {
 	up  chan struct{} // closed when the first session has begun, or could not; Run of the app receives
 
 	once     sync.Once // closes up
+	arrived  sync.Once // see arrive
 	spool    *spool.Spool
 	journal  *journal.Journal
 	session  atomic.Pointer[session] // of the open spool; nil: there is none
 	degraded atomic.Pointer[string]  // why there is none
-}
-
-// session is the life of one opened spool.
-type session struct {
-	watcher *watch.Watcher
-	pool    *process.Pool
-	keeper  *keep.Keeper
-	pulses  []*systemd.Pulse // of the loops of all three
-}
-
-// pulse registers one more loop with the watchdog. It counts as alive until go.
-func (s *session) pulse(dog *systemd.Watchdog, name string) *systemd.Pulse {
-	p := dog.Pulse(name)
-	p.Waiting()
-
-	s.pulses = append(s.pulses, p)
-
-	return p
-}
-
-// begin makes the watchdog expect the loops to come round.
-func (s *session) begin() {
-	for _, p := range s.pulses {
-		p.Back()
-	}
-}
-
-// end makes the watchdog forget the loops.
-func (s *session) end() {
-	for _, p := range s.pulses {
-		p.End()
-	}
 }
 
 func newLine(a *App, cfg config.Spool) *line {
@@ -186,6 +151,7 @@ func (l *line) run() error {
 
 	defer tick.Stop()
 	defer l.isUp()
+	defer l.arrive()
 
 	for {
 		if l.spool != nil || l.open() == nil {
@@ -223,7 +189,13 @@ func (l *line) degrade(err error) {
 // work runs one session: recovery, then watch and pool until the intake ends
 // or the spool is lost.
 func (l *line) work() error {
-	s := &session{}
+	intake, stop := context.WithCancel(l.app.stages.Intake())
+	defer stop()
+
+	s := &session{
+		intake: intake, began: time.Now(), spool: l.spool, journal: l.journal,
+		teller: &teller{count: l.app.metrics.Spool(l.cfg.Name)},
+	}
 	defer s.end()
 
 	past, err := l.past()
@@ -234,9 +206,6 @@ func (l *line) work() error {
 	if err != nil {
 		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
 	}
-
-	intake, stop := context.WithCancel(l.app.stages.Intake())
-	defer stop()
 
 	work, done := l.app.stages.Work(l.cfg.Drain)
 	defer done()
@@ -250,6 +219,7 @@ func (l *line) work() error {
 	}
 
 	s.begin()
+	s.teller.open(l.app.hub.Feed(l.cfg.Name, told{l.journal}))
 	l.degraded.Store(nil)
 	l.session.Store(s)
 
@@ -276,122 +246,32 @@ func (l *line) work() error {
 
 	stop()
 	watching.Wait()
+	s.writers.close() // nothing is recorded any more
 	l.report(s.pool.Counts())
 
 	if err == nil && kept == nil {
 		err = l.journal.MarkClean()
 	}
 
+	if _, draining := l.app.stages.Began(); draining {
+		l.arrive()
+		<-l.app.calm // until then it is asked what became of jobs
+	}
+
 	return errors.Join(err, lost, kept)
+}
+
+// arrive says that this line will not work any more.
+func (l *line) arrive() {
+	l.arrived.Do(func() {
+		if l.app.working.Add(-1) == 0 {
+			close(l.app.calm)
+		}
+	})
 }
 
 // report says what a session has done.
 func (l *line) report(c process.Counts) {
 	l.log.Info().Int("done", c.Done).Int("failed", c.Failed).Int("deferred", c.Deferred).
 		Int("interrupted", c.Interrupted).Msg("drained")
-}
-
-// build makes the parts of a session.
-func (l *line) build(s *session) error {
-	dog := l.app.notifier.Watchdog()
-	pulse := s.pulse(dog, l.cfg.Name+" watch")
-
-	watcher, err := watch.New(inbox{l.spool, l.journal, pulse}, watch.Options{
-		Path: l.cfg.InboxDir(), Match: l.cfg.Match,
-		Settle: l.cfg.Settle, Linger: l.cfg.Linger, Sweep: l.cfg.Sweep,
-		Ready: watch.Mode(l.cfg.Ready), Marker: l.cfg.Marker, Order: watch.Order(l.cfg.Order), Husk: l.journal.Husks(),
-		Beat: pulse.Beat, BeatEvery: dog.Interval(), Log: l.log,
-	})
-	if err != nil {
-		return fmt.Errorf("watch: %w", err)
-	}
-
-	s.watcher = watcher
-
-	deps, err := l.deps(s)
-	if err != nil {
-		return err
-	}
-
-	s.pool, err = process.New(process.Config{
-		Spool: l.cfg.Name, Workers: l.cfg.Workers, Attempts: l.cfg.Attempts,
-		Backoff: process.Backoff{Min: l.cfg.Backoff.Min, Max: l.cfg.Backoff.Max},
-		Timeout: l.cfg.Timeout, KillAfter: l.cfg.KillAfter, Results: l.cfg.Results,
-		Ordered: l.cfg.Order != config.OrderNone, Marker: l.marker(), BeatEvery: dog.Interval(),
-	}, deps)
-	if err != nil {
-		return fmt.Errorf("pool: %w", err)
-	}
-
-	s.keeper, err = l.newKeeper(s)
-
-	return err
-}
-
-// deps gives the pool what it works with.
-func (l *line) deps(s *session) (process.Deps, error) {
-	run := command.Config{
-		Command: l.cfg.Command, Env: l.cfg.Env, Dir: l.cfg.Dir,
-		Spool: l.cfg.Name, KillAfter: l.cfg.KillAfter, Environ: l.app.opts.Environ,
-	}
-	if l.cfg.Cwd != "" {
-		run.Dir = l.cfg.Cwd
-	}
-
-	handle, err := command.New(run)
-	if err != nil {
-		return process.Deps{}, fmt.Errorf("command: %w", err)
-	}
-
-	notify, err := l.notify(run)
-	if err != nil {
-		return process.Deps{}, fmt.Errorf("on_failed: %w", err)
-	}
-
-	dog := l.app.notifier.Watchdog()
-
-	return process.Deps{
-		Folders: l.spool, Lister: l.spool, Intake: l.spool,
-		Locks: l.spool, Results: l.spool, Papers: l.spool, Reserve: l.spool,
-		Journal: l.journal, Index: index{l.journal}, Births: l.journal, Wishes: l.journal,
-		Handler: handle, Notify: notify,
-		Ready: s.watcher.Ready(), Look: s.watcher.Look,
-		Kill:      l.app.stages.Killed(),
-		LoopPulse: s.pulse(dog, l.cfg.Name+" pool"), FinishPulse: s.pulse(dog, l.cfg.Name+" finisher"),
-		Log: l.log,
-	}, nil
-}
-
-// notify returns what runs on_failed, nil: there is none.
-func (l *line) notify(run command.Config) (func(context.Context, job.Record, []byte) error, error) {
-	if len(l.cfg.OnFailed) == 0 {
-		return nil, nil //nolint:nilnil // no command, nothing to run
-	}
-
-	run.Command = l.cfg.OnFailed
-
-	notifier, err := command.NewNotifier(run)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it is about
-	}
-
-	papers := l.spool
-
-	return func(ctx context.Context, rec job.Record, note []byte) error {
-		notice := command.Notice{Job: rec, Note: note}
-		if rec.File != "" {
-			notice.Path = papers.Path(rec.State.Folder(), rec.File)
-		}
-
-		return notifier.Notify(ctx, notice)
-	}, nil
-}
-
-// marker returns the suffix of markers; empty: the spool has none.
-func (l *line) marker() string {
-	if l.cfg.Ready != config.ReadyMarker {
-		return ""
-	}
-
-	return l.cfg.Marker
 }

@@ -20,6 +20,8 @@ type Counts struct {
 	Interrupted int
 	DoneBytes   int64     // size of the files that are done
 	LastError   string    // of the last job that has failed; empty: none has
+	LastFailed  job.ID    // which it is
+	LastFailure time.Time // when it failed
 	Held        int       // files that the disk refused, and old handlers that live
 	Later       int       // jobs deferred at the handler's own wish, since the start
 	Oldest      time.Time // start of the attempt that runs longest; zero: none runs
@@ -76,7 +78,7 @@ func (c *Counts) count(u *unit) {
 		c.DoneBytes += u.rec.Size
 	case job.Failed:
 		c.Failed++
-		c.LastError = u.rec.Error
+		c.LastError, c.LastFailed, c.LastFailure = u.rec.Error, u.rec.ID, u.rec.FinishedAt
 	case job.Terminated:
 		c.Terminated++
 	case job.Deferred, job.Processing, job.Committing, job.Paused:

@@ -17,6 +17,7 @@ type Env struct {
 	NotifySocket  string        // path, or @ and an abstract name; empty: nobody listens
 	Watchdog      time.Duration // the daemon is killed when it has been silent for so long; zero: never
 	JournalStream string        // device:inode of the journal's stream; empty: the output does not go there
+	Credentials   string        // directory of the credentials; empty: there are none
 }
 
 // TakeEnv reads the Env from the environment and takes NOTIFY_SOCKET and
@@ -28,6 +29,7 @@ func TakeEnv() (Env, error) {
 	env := Env{
 		NotifySocket:  os.Getenv("NOTIFY_SOCKET"),
 		JournalStream: os.Getenv("JOURNAL_STREAM"),
+		Credentials:   os.Getenv("CREDENTIALS_DIRECTORY"),
 	}
 
 	watchdog, err := daemon.SdWatchdogEnabled(true)

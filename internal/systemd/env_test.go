@@ -34,13 +34,14 @@ func TestTakeEnv(t *testing.T) {
 			t.Setenv("WATCHDOG_USEC", c.usec)
 			t.Setenv("WATCHDOG_PID", c.pid)
 			t.Setenv("JOURNAL_STREAM", "8:1")
+			t.Setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x")
 
 			env, err := TakeEnv()
 			if (err != nil) != c.bad {
 				t.Errorf("error: %v", err)
 			}
 
-			want := Env{NotifySocket: "/run/systemd/notify", Watchdog: c.want, JournalStream: "8:1"}
+			want := Env{NotifySocket: "/run/systemd/notify", Watchdog: c.want, JournalStream: "8:1", Credentials: "/run/credentials/x"}
 			if env != want {
 				t.Errorf("got %+v, want %+v", env, want)
 			}
@@ -55,7 +56,9 @@ func TestTakeEnv(t *testing.T) {
 }
 
 func TestTakeEnvWhereThereIsNone(t *testing.T) {
-	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"} {
+	for _, name := range []string{
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM", "CREDENTIALS_DIRECTORY",
+	} {
 		t.Setenv(name, "") // puts it back afterwards
 
 		if err := os.Unsetenv(name); err != nil {

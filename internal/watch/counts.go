@@ -16,6 +16,9 @@ type Counts struct {
 	Degraded string               // what does not work, for people: "no inotify: …"; empty: all does
 	SweptAt  time.Time            // when the last sweep ended; zero: none has
 	Overflow int                  // how often the kernel lost events, since the start
+	Passed   []Passed             // why files are passed over
+	Sweeps   int                  // how many have ended since the start
+	Events   bool                 // the kernel tells of new files
 
 	// Complete says that a sweep has ended since the start.
 	Complete bool
@@ -26,22 +29,35 @@ type Counts struct {
 	Exhausted bool
 }
 
+// Passed is how many files are passed over for one reason.
+type Passed struct {
+	Standing job.Standing
+	Text     string // of the reason
+	Files    int
+	Example  string // name of one of them; empty: none is remembered
+}
+
 // snapshot is what Counts are made from; the loop makes one at each turn, so it
 // holds no maps.
 type snapshot struct {
 	n         [reasons]int
+	example   [reasons]string
+	sweeps    int
 	oldest    time.Time
 	degraded  string
 	sweptAt   time.Time
 	overflow  int
 	complete  bool
 	exhausted bool
+	events    bool
 }
 
 func (s snapshot) counts() Counts {
 	c := Counts{
 		Standing:  make(map[job.Standing]int),
 		Reasons:   make(map[string]int),
+		Sweeps:    s.sweeps,
+		Events:    s.events,
 		Degraded:  s.degraded,
 		SweptAt:   s.sweptAt,
 		Overflow:  s.overflow,
@@ -53,6 +69,10 @@ func (s snapshot) counts() Counts {
 		if n > 0 {
 			c.Standing[meanings[r].Standing] += n
 			c.Reasons[meanings[r].Text] += n
+
+			if reason(r) != ready {
+				c.Passed = append(c.Passed, Passed{meanings[r].Standing, meanings[r].Text, n, s.example[r]})
+			}
 		}
 	}
 

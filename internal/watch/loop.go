@@ -48,6 +48,7 @@ type loop struct {
 	degraded string // why not all works; empty: it does
 
 	sweptAt  time.Time
+	sweeps   int
 	overflow int
 	oldest   time.Time
 	complete bool
@@ -205,8 +206,8 @@ func (l *loop) taken() {
 // publish tells how things stand.
 func (l *loop) publish() {
 	s := snapshot{
-		n: l.passed.n, oldest: l.oldest, degraded: l.degraded,
-		sweptAt: l.sweptAt, overflow: l.overflow, complete: l.complete,
+		n: l.passed.n, example: l.passed.example, sweeps: l.sweeps, oldest: l.oldest, degraded: l.degraded,
+		sweptAt: l.sweptAt, overflow: l.overflow, complete: l.complete, events: l.source != nil,
 	}
 
 	for r, n := range l.table.count {

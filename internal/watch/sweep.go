@@ -270,6 +270,7 @@ func (l *loop) end(err error) {
 	}
 
 	l.unread, l.sweptAt, l.complete = "", now, true
+	l.sweeps++
 	l.reported.tell(l.log, &l.passed, &s.tally)
 	l.passed = s.tally
 	l.passed.n[ready] = 0
