@@ -59,12 +59,4 @@ func (t *teller) Changed(rec job.Record, progress *float64) {
 func (t *teller) Started(rec job.Record, arrived time.Time) { t.count.Started(rec, arrived) }
 
 // Attempted counts an attempt.
-func (t *teller) Attempted(rec job.Record, verdict job.Verdict) {
-	if rec.Exit == nil && verdict == job.Interrupted {
-		t.count.Crashed(rec)
-
-		return
-	}
-
-	t.count.Attempted(rec, verdict)
-}
+func (t *teller) Attempted(rec job.Record, verdict job.Verdict) { t.count.Attempted(rec, verdict) }
