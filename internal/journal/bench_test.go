@@ -36,7 +36,10 @@ func commitAll(b *testing.B, j *journal.Journal, callers int) {
 		group.Go(func() {
 			for n := range next {
 				for range n {
-					if err := j.Commit(ended(plain("orders-2024.csv"), job.Done)); err != nil {
+					rec := ended(plain("orders-2024.csv"), job.Done)
+					rec.Cursor = j.NextCursor()
+
+					if err := j.Commit(rec); err != nil {
 						b.Error(err)
 
 						return
@@ -81,7 +84,9 @@ func grow(b testing.TB, j *journal.Journal, n int) {
 	for done := 0; done < n; {
 		recs := make([]job.Record, 0, 1000)
 		for ; len(recs) < 1000 && done < n; done++ {
-			recs = append(recs, ended(plain(fmt.Sprintf("orders-%d.csv", done)), job.Done))
+			rec := ended(plain(fmt.Sprintf("orders-%d.csv", done)), job.Done)
+			rec.Cursor = j.NextCursor()
+			recs = append(recs, rec)
 		}
 
 		if err := j.Note(recs...); err != nil {
@@ -104,6 +109,7 @@ func BenchmarkLife(b *testing.B) {
 		must(b, j.Note(rec))
 
 		rec = ended(rec, job.Done)
+		rec.Cursor = j.NextCursor()
 		rec.Moving = &job.Move{From: job.ProcessingFolder, File: rec.Name, To: job.DoneFolder, Name: rec.Name, ID: rec.ID}
 		must(b, j.Commit(rec))
 

@@ -59,9 +59,23 @@ func childMain() bool {
 func tell(words ...any) { _, _ = fmt.Fprintln(os.Stdout, words...) }
 
 func takeTurns(j *journal.Journal) {
-	for range 20 {
-		tell("noted", j.Note(plain("a"), plain("b")))
-		tell("committed", j.Commit(plain("c")))
+	for i := range 10 { // few enough not to fold the log
+		rec, upload := plain("a"), plain("b")
+		upload.Origin = job.Uploaded
+
+		tell("noted", j.Note(rec, plain("c")))
+		tell("committed", j.Commit(plain("d")))
+		tell("noted", j.Note(plain("e")))
+		tell("committed", j.Accept(upload))
+		tell("noted", j.Note(plain("f")))
+		tell("committed", j.Wish(job.WishPause, rec.ID))
+
+		rec.State = job.Paused
+
+		tell("noted", j.Note(rec)) // which ends the wish
+		tell("committed", j.Wish(job.NoWish, rec.ID))
+		tell("noted", j.Note(plain("g")))
+		tell("committed", j.SetPaused(i%2 == 0))
 	}
 }
 
@@ -276,7 +290,7 @@ func TestCommitFlushesAndNoteDoesNot(t *testing.T) {
 		}
 	}
 
-	if seen != 20 {
+	if seen != 10*5 {
 		t.Errorf("%d commits seen in %s", seen, content)
 	}
 }

@@ -248,7 +248,10 @@ func TestSqlite3CanReadIt(t *testing.T) {
 	j := open(t, dir)
 	rec := ended(plain("orders\xff.csv"), job.Failed)
 	rec.FinishedAt = time.Unix(1_700_000_000, 250_000_000)
-	must(t, j.Commit(rec, plain("b")))
+	b := plain("b")
+	rec.Cursor, b.Origin = 7, job.Triggered
+	must(t, j.Commit(rec, b))
+	must(t, j.Wish(job.WishPause, b.ID))
 
 	ask := func(query, want string) {
 		t.Helper()
@@ -259,8 +262,9 @@ func TestSqlite3CanReadIt(t *testing.T) {
 		}
 	}
 
-	ask("SELECT name, state, finished FROM jobs WHERE id = '"+rec.ID.String()+"'",
-		"orders\xff.csv|failed|2023-11-14T22:13:20.250Z")
+	ask("SELECT name, state, finished, origin, cursor FROM jobs WHERE id = '"+rec.ID.String()+"'",
+		"orders\xff.csv|failed|2023-11-14T22:13:20.250Z||7")
+	ask("SELECT name, state, origin, cursor FROM jobs WHERE id = '"+b.ID.String()+"'", "b|paused|trigger|")
 	ask("SELECT count(*) FROM job WHERE open", "1")
 	ask("SELECT state, jobs FROM tally", "failed|1")
 	ask("PRAGMA integrity_check", "ok")

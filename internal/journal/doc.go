@@ -8,7 +8,9 @@
 //
 // In memory is only what must be answered at once: for each job that is open,
 // about a hundred bytes, and counts. The history may grow: nothing that is done
-// for each file looks at it, and no index covers it but the one on the id.
+// for each file looks at it. Two indexes cover it: the one on the id, and the one
+// on the number of the end, which is cheap since each entry is the last one. The
+// others have only jobs that are few.
 //
 // # Files
 //
@@ -18,9 +20,12 @@
 //	journal.db-damaged  the journal was found damaged, and how; it is set aside at the next start
 //
 // application_id is 0x696d706a ("impj"), user_version the version of the
-// schema; this is version 1. A journal of a later version is refused and left as
+// schema; this is version 2. A journal of a later version is refused and left as
 // it is. One of an earlier version is brought up, in one transaction for each
-// version.
+// version; before that it can be read.
+//
+//	1  the first one
+//	2  column origin; cursor and wish, reserved before, are used
 //
 // # Table job
 //
@@ -56,8 +61,13 @@
 //	seen_name         name of the file as last seen, where that is not the one in file
 //	seen              the file as last seen: device, inode, size, mode (octal), uid, mtime, ctime, birth time;
 //	                  times as seconds.nanoseconds, "-" for none
-//	cursor            reserved: number given when the end is told
-//	wish              reserved: what a person wants of the job
+//	cursor            number of the job's end among all ends, in the order in which they are told, never
+//	                  used twice; NULL: has not ended. After a retry it is that of the last end, until the next
+//	wish              what a person wants of the job and has not come about: pause, terminate; NULL: nothing
+//	origin            how it came to be: upload, trigger; NULL: dropped into a folder
+//
+// A job in state processing with the wish pause is shown as paused: in the view
+// jobs, in lists and counts.
 //
 // # Table tally
 //
@@ -65,8 +75,12 @@
 //
 // # Table meta
 //
-//	journal   id of this journal, made with it
-//	boot      boot id of the kernel in the last run that completed its recovery; missing: none has
-//	clean     1: that run ended as told; 0: it did not, or runs
-//	next_seq  the least seq for new jobs, if rows of higher ones were removed
+//	journal      id of this journal, made with it
+//	boot         boot id of the kernel in the last run that completed its recovery; missing: none has
+//	clean        1: that run ended as told; 0: it did not, or runs
+//	husks        time of the last boot that followed an unclean end; missing: there was none
+//	paused       1: a person has paused the spool
+//	next_seq     the least seq for new jobs, if rows of higher ones were removed
+//	next_cursor  the least cursor for further ends, if rows of higher ones were removed
+//	wished       changes with each wish
 package journal

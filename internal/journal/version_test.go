@@ -134,23 +134,88 @@ func TestOldSamplesLoad(t *testing.T) {
 		must(t, err)
 		must(t, os.WriteFile(filepath.Join(dir, "journal.db"), content, 0o600))
 
+		readAsItLies(t, dir)
+
 		j := open(t, dir)
-
-		for _, want := range sample(t) {
-			e, err := j.Get(want.ID)
-			must(t, err)
-
-			if d := differ(e.Record, want); d != "" {
-				t.Errorf("%s: %s", path, d)
-			}
-		}
+		hasSample(t, j.Reader)
 
 		if last, clean := j.Boot(); j.Fresh() || last != "boot-1" || !clean || j.Counts()[job.Done] != 101 {
 			t.Errorf("%s: boot %q, clean %v, %v", path, last, clean, j.Counts())
 		}
 
-		must(t, j.Commit(plain("new")))
+		rec := told(t, j, plain("new"), job.Done)
+		if list, err := j.Told(0, 9); err != nil || len(list) != 1 || list[0].ID != rec.ID {
+			t.Errorf("%s: %d ends were told, %v", path, len(list), err)
+		}
+
+		if got, want := schema(t, dir), schema(t, fresh(t)); got != want {
+			t.Errorf("%s: the schema became\n%s\nnot\n%s", path, got, want)
+		}
 	}
+}
+
+// readAsItLies reads an old sample with no daemon to bring it up.
+func readAsItLies(t *testing.T, dir string) {
+	t.Helper()
+
+	path := filepath.Join(dir, "journal.db")
+	r, err := journal.OpenReadOnly(path)
+	must(t, err)
+	hasSample(t, r)
+
+	if list, err := r.Told(0, 9); err != nil || len(list) != 0 {
+		t.Errorf("%d ends were told, %v", len(list), err)
+	}
+
+	if list, err := r.List(journal.Query{State: job.Processing}); err != nil || len(list) != 1 {
+		t.Errorf("%d jobs are under way, %v", len(list), err)
+	}
+
+	must(t, r.Close())
+
+	s, err := journal.OpenStill(path)
+	must(t, err)
+
+	if s.Damage != nil {
+		t.Fatal(s.Damage)
+	}
+
+	hasSample(t, s.Reader)
+	must(t, s.Close())
+}
+
+func hasSample(t *testing.T, r *journal.Reader) {
+	t.Helper()
+
+	for _, want := range sample(t) {
+		e, err := r.Get(want.ID)
+		must(t, err)
+
+		if d := differ(e.Record, want); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+// fresh returns a directory with a journal that this version has made.
+func fresh(t *testing.T) string {
+	t.Helper()
+
+	dir := t.TempDir()
+	open(t, dir)
+
+	return dir
+}
+
+// schema tells of all tables, views and indexes.
+func schema(t *testing.T, dir string) string {
+	t.Helper()
+
+	var all string
+
+	must(t, raw(t, dir).QueryRow("SELECT group_concat(sql, char(10) ORDER BY name) FROM sqlite_master").Scan(&all))
+
+	return all
 }
 
 func writeSample(t *testing.T, path string) {
