@@ -111,8 +111,10 @@ func TestWishDoesNotChangeWhatIsDue(t *testing.T) {
 	must(t, j.Note(rec))
 	must(t, j.Wish(job.WishTerminate, rec.ID))
 
-	if due, next, err := j.Due(now, 1); len(due) != 0 || !next.Equal(rec.DueAt) || err != nil {
-		t.Errorf("due: %d jobs, next %v, %v", len(due), next, err)
+	for n := range 2 {
+		if due, next, err := j.Due(now, n); len(due) != 0 || !next.Equal(rec.DueAt) || err != nil {
+			t.Errorf("due: %d jobs, next %v, %v", len(due), next, err)
+		}
 	}
 }
 
