@@ -52,6 +52,22 @@ func (o *places) completeSpool(cmd *cobra.Command, args []string, begun string,
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeSpoolAndFiles offers spools, and behind the spool files.
+func (o *places) completeSpoolAndFiles(cmd *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+
+	return o.completeSpool(cmd, args, begun)
+}
+
+// completeIDs is completeID for any number of ids.
+func (o *places) completeIDs(cmd *cobra.Command, _ []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return o.completeID(cmd, nil, begun)
+}
+
 // completeID offers the ids of the newest jobs, in the form that was begun.
 func (o *places) completeID(cmd *cobra.Command, args []string, begun string,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -13,13 +13,14 @@ import (
 
 // The exit codes. Those from 64 on are the ones of sysexits.h.
 const (
-	codeOK        = 0
-	codeNotSo     = 1  // what was asked for is not so
-	codeUsage     = 64 // the command line is wrong
-	codeData      = 65 // bad input
-	codeUntrusted = 74 // the disk cannot be trusted, or refuses
-	codeTaken     = 75 // another daemon has the spool
-	codeConfig    = 78 // the configuration or a directory is wrong
+	codeOK          = 0
+	codeNotSo       = 1  // what was asked for is not so
+	codeUsage       = 64 // the command line is wrong
+	codeData        = 65 // bad input
+	codeUnavailable = 69 // the daemon cannot be reached
+	codeUntrusted   = 74 // the disk cannot be trusted, or refuses
+	codeTaken       = 75 // another daemon has the spool
+	codeConfig      = 78 // the configuration or a directory is wrong
 )
 
 // fault is an error that ends the program with an exit code of its own.
@@ -41,6 +42,25 @@ var errTold = errors.New("")
 // usage returns the fault of a wrong command line.
 func usage(hint, format string, args ...any) error {
 	return &fault{code: codeUsage, err: fmt.Errorf(format, args...), hint: hint}
+}
+
+// gravest joins errs into one that ends with the highest of their codes.
+func gravest(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+
+	worst := &fault{err: errors.Join(errs...)}
+
+	for _, err := range errs {
+		worst.code = max(worst.code, code(err))
+
+		if worst.hint == "" {
+			worst.hint = hintFor(err)
+		}
+	}
+
+	return worst
 }
 
 // tell writes an error and its hint to standard error, and returns the exit code.
@@ -68,6 +88,10 @@ func hintFor(err error) string {
 		return fmt.Sprintf("stop that one first: kill %d, and wait until it has drained", locked.PID)
 	}
 
+	if hint := clientHint(err); hint != "" {
+		return hint
+	}
+
 	if errors.Is(err, app.ErrUnfinished) {
 		return "errors/ says why files failed, the log why they are held; those in deferred/ are tried again by the next run"
 	}
@@ -83,6 +107,7 @@ func code(err error) int {
 	f, isFault := errors.AsType[*fault](err)
 	_, listened := errors.AsType[*app.SocketTakenError](err)
 	_, deaf := errors.AsType[*app.ListenError](err)
+	daemons, isDaemons := clientCode(err)
 
 	switch {
 	case err == nil:
@@ -91,6 +116,8 @@ func code(err error) int {
 		return codeUntrusted
 	case isFault:
 		return f.code
+	case isDaemons:
+		return daemons
 	case locked, listened:
 		return codeTaken
 	case unfit, newer, deaf:

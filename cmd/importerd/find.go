@@ -32,8 +32,11 @@ func oneID(cmd *cobra.Command, args []string) error {
 		return usage(cmd.CommandPath()+" "+args[0], "one job at a time: %q is one too many", args[1])
 	}
 
-	id := args[0]
+	return checkID(args[0])
+}
 
+// checkID refuses what can neither be an id nor the begin or end of one.
+func checkID(id string) error {
 	switch {
 	case len(id) > wholeID || strings.Trim(strings.ToLower(id), "0123456789abcdef-") != "":
 		return usage("importerd jobs lists jobs with their ids", "%q is no job id, nor the begin or end of one", id)
@@ -69,7 +72,12 @@ func (o *places) findJob(id string) (found, error) {
 		return found{}, trouble
 	}
 
-	return found{}, &fault{
+	return found{}, noJob(id)
+}
+
+// noJob says that there is none of that id.
+func noJob(id string) error {
+	return &fault{
 		code: codeNotSo, err: fmt.Errorf("no job %s", id),
 		hint: "importerd jobs lists jobs with their ids",
 	}

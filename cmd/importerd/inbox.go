@@ -24,7 +24,7 @@ type inbox struct {
 // configuration. A directory needs no configuration; if there is one that can
 // be read and has it, its rules hold.
 func (c *put) findInbox(name string) (inbox, error) {
-	cfg, err := config.Load(c.config)
+	cfg, err := config.Load(c.at.config)
 
 	info, statErr := os.Stat(name)
 	if strings.Contains(name, "/") || statErr == nil && info.IsDir() {
@@ -49,7 +49,7 @@ func (c *put) findInbox(name string) (inbox, error) {
 	}
 
 	return inbox{}, usage("the spools there are "+strings.Join(names, ", "),
-		"%q is neither a directory nor a spool of %s", name, c.config)
+		"%q is neither a directory nor a spool of %s", name, c.at.config)
 }
 
 // inboxOf returns the inbox of a spool's directory.
@@ -105,21 +105,31 @@ func (b inbox) check(name string) error {
 		return nil
 	}
 
-	if b.rules.Ready == config.ReadyMarker && strings.HasSuffix(name, b.rules.Marker) {
+	if b.isMarker(name) {
 		return fmt.Errorf("name %q is that of a marker (*%s), which is never handled: give another one",
 			name, b.rules.Marker)
 	}
 
+	if !b.matches(name) {
+		return fmt.Errorf("name %q matches none of the spool's patterns (%s): give another one",
+			name, strings.Join(b.rules.Match, ", "))
+	}
+
+	return nil
+}
+
+// isMarker says whether a name is one that only markers have.
+func (b inbox) isMarker(name string) bool {
+	return b.rules != nil && b.rules.Ready == config.ReadyMarker && strings.HasSuffix(name, b.rules.Marker)
+}
+
+// matches says whether a name matches one of the spool's patterns, as far as they are known.
+func (b inbox) matches(name string) bool {
 	matches := func(glob string) bool {
 		ok, err := doublestar.Match(glob, name)
 
 		return ok && err == nil
 	}
 
-	if len(b.rules.Match) > 0 && !slices.ContainsFunc(b.rules.Match, matches) {
-		return fmt.Errorf("name %q matches none of the spool's patterns (%s): give another one",
-			name, strings.Join(b.rules.Match, ", "))
-	}
-
-	return nil
+	return b.rules == nil || len(b.rules.Match) == 0 || slices.ContainsFunc(b.rules.Match, matches)
 }

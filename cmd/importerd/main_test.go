@@ -50,7 +50,9 @@ func TestScripts(t *testing.T) {
 func setup(env *testscript.Env) error {
 	env.Setenv("UID", strconv.Itoa(os.Geteuid()))
 
-	for _, name := range []string{"NOTIFY_SOCKET", "JOURNAL_STREAM", "WATCHDOG_USEC", "IMPORTERD_CONFIG"} {
+	for _, name := range []string{
+		"NOTIFY_SOCKET", "JOURNAL_STREAM", "WATCHDOG_USEC", "IMPORTERD_CONFIG", "IMPORTERD_LISTEN", "IMPORTERD_TOKEN_FILE",
+	} {
 		env.Setenv(name, "")
 	}
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"importerd/internal/job"
 )
 
 const about = `importerd makes a directory a dependable job queue: drop a file into its inbox/,
@@ -43,8 +45,9 @@ func (p *program) root() *cobra.Command {
 
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(p.runCommand(), p.checkCommand(), p.putCommand(),
-		p.jobsCommand(), p.showCommand(), p.logCommand(), p.fsckCommand(), p.versionCommand())
+	root.AddCommand(p.runCommand(), p.checkCommand(), p.putCommand(), p.startCommand(),
+		p.steerCommand(job.Pause), p.steerCommand(job.Resume), p.steerCommand(job.Terminate), p.steerCommand(job.Retry),
+		p.explainCommand(), p.jobsCommand(), p.showCommand(), p.logCommand(), p.fsckCommand(), p.versionCommand())
 	root.SetHelpCommand(helpCommand(root))
 
 	return root

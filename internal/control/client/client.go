@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 	"net/url"
 	"time"
@@ -16,6 +17,7 @@ const answerTime = 30 * time.Second
 // Options are what New may be told.
 type Options struct {
 	Token  string        // bearer token; empty: none is sent
+	TLS    *tls.Config   // for https; nil: as the system trusts
 	Answer time.Duration // how long an answer that is not streamed may take; zero: 30 s
 	// Away is told by what follows jobs each time that it has lost the daemon, before it
 	// waits and tries again; nil: nobody is told.
@@ -56,6 +58,7 @@ func New(addr string, o Options) (*Client, error) {
 		Transport: &http.Transport{
 			DialContext:           dial,
 			ExpectContinueTimeout: 5 * time.Second,
+			TLSClientConfig:       o.TLS,
 			TLSHandshakeTimeout:   dialTime,
 			MaxIdleConns:          1,
 			IdleConnTimeout:       time.Minute,

@@ -17,6 +17,8 @@ type Query struct {
 	Spool string
 	State job.State
 	Name  string // as dropped, exactly
+	Match string // a glob for names as dropped
+	Since string // a duration: ended (or, not ended, come to be) so long ago at most
 	Limit int    // at most so many on a page; the daemon may give fewer
 	After string // the page behind the one that told this
 }
@@ -26,7 +28,8 @@ func (c *Client) Jobs(ctx context.Context, q Query) (wire.Jobs, error) {
 	values := url.Values{}
 
 	for key, value := range map[string]string{
-		"spool": q.Spool, "state": string(q.State), "name": q.Name, "after": q.After,
+		"spool": q.Spool, "state": string(q.State), "name": q.Name, "match": q.Match,
+		"since": q.Since, "after": q.After,
 	} {
 		if value != "" {
 			values.Set(key, value)
@@ -90,8 +93,8 @@ func (c *Client) Steer(ctx context.Context, id job.ID, verb job.Verb) (wire.Job,
 	return j, err
 }
 
-// Bulk carries a verb, job.Retry or job.Terminate, out on many jobs of a spool. It
-// takes as long as it takes.
+// Bulk carries a verb, job.Retry or job.Terminate, out on many jobs of a spool, as many
+// as one answer takes: while its After is not empty, there are more behind it.
 func (c *Client) Bulk(ctx context.Context, verb job.Verb, which wire.Bulk) (wire.BulkAnswer, error) {
 	path := wire.PathBulkRetry
 	if verb == job.Terminate {
@@ -102,7 +105,7 @@ func (c *Client) Bulk(ctx context.Context, verb job.Verb, which wire.Bulk) (wire
 
 	r, err := jsonRequest(path, which)
 	if err == nil {
-		err = c.ask(ctx, r, &answer)
+		err = c.ask(ctx, r, &answer) // as long as it takes
 	}
 
 	return answer, err
