@@ -78,8 +78,8 @@ func sendFault(what string, id job.ID, from *upload, err error) error {
 	err = fmt.Errorf("%s: %w", what, err)
 
 	switch {
-	case from != nil && from.err != nil:
-		return &fault{code: codeData, err: fmt.Errorf("%s: %w", what, from.err)}
+	case from != nil && from.problem() != nil:
+		return &fault{code: codeData, err: fmt.Errorf("%s: %w", what, from.problem())}
 	case maybeDone(err):
 		return &fault{
 			code: codeUnavailable, err: fmt.Errorf("%w; it may have become job %s", err, id),

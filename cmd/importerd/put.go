@@ -237,7 +237,7 @@ func (c *put) send(ctx context.Context, from *upload, d *dropped) error {
 func (c *put) mayGoStraight(from *upload, err error) bool {
 	absent := errors.Is(err, client.ErrUnreachable) || client.IsCode(err, wire.CodeDraining)
 
-	return absent && !from.touched && !c.wait && c.id.IsZero() && c.toErr == nil
+	return absent && !c.wait && c.id.IsZero() && c.toErr == nil && from.revoke()
 }
 
 // intoInbox puts one file straight into the inbox.

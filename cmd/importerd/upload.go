@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"sync/atomic"
 
 	"importerd/internal/control/client"
 	"importerd/internal/job"
@@ -13,13 +15,16 @@ import (
 // upload is a file on its way to the daemon. Its last bytes are not sent before it is
 // certain that it was not written meanwhile: then nothing of it is accepted.
 type upload struct {
-	source  string
-	from    io.ReadCloser
-	file    *os.File    // the same, where it is a regular file; nil otherwise
-	info    os.FileInfo // of file, at the begin
-	left    int64       // bytes of file to be sent
-	touched bool        // something was read
-	err     error       // why reading has ended too soon
+	source string
+	from   io.ReadCloser
+	file   *os.File              // the same, where it is a regular file; nil otherwise
+	info   os.FileInfo           // of file, at the begin
+	left   int64                 // bytes of file to be sent
+	err    atomic.Pointer[error] // why reading has ended too soon; nil: it has not
+
+	mu      sync.Mutex
+	touched bool // guarded by mu; reading has begun
+	revoked bool // guarded by mu; it may not begin any more
 }
 
 // openUpload opens a file that shall be sent, or standard input for -. It must be closed.
@@ -81,15 +86,55 @@ func (u *upload) body() client.Body {
 // Read returns the next bytes; those of a regular file only as many as it had at
 // the begin.
 func (u *upload) Read(p []byte) (int, error) {
-	u.touched = true
+	if !u.touch() {
+		return 0, errRevoked
+	}
 
+	n, err := u.read(p)
+	if err != nil && err != io.EOF {
+		u.err.Store(&err)
+	}
+
+	return n, err
+}
+
+// touch notes that reading has begun; false: it may not begin any more.
+func (u *upload) touch() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+
+	u.touched = u.touched || !u.revoked
+
+	return !u.revoked
+}
+
+// revoke takes the file back from who may be about to read it; false: reading has begun.
+func (u *upload) revoke() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+
+	u.revoked = !u.touched
+
+	return u.revoked
+}
+
+// errRevoked is for those who read what was taken back.
+var errRevoked = errors.New("the file goes another way")
+
+// problem returns why reading has ended too soon; nil: it has not. Whoever is sent to may
+// still read when he has answered.
+func (u *upload) problem() error {
+	if err := u.err.Load(); err != nil {
+		return *err
+	}
+
+	return nil
+}
+
+// read is Read.
+func (u *upload) read(p []byte) (int, error) {
 	if u.file == nil {
-		n, err := u.from.Read(p)
-		if err != nil && err != io.EOF {
-			u.err = err
-		}
-
-		return n, err
+		return u.from.Read(p)
 	}
 
 	if u.left == 0 {
@@ -103,21 +148,14 @@ func (u *upload) Read(p []byte) (int, error) {
 		err = u.check()
 	}
 
-	if err != nil {
-		n, u.err = 0, u.problem(err)
+	switch {
+	case err == io.EOF: //nolint:errorlint // as it is returned
+		return 0, u.changed() // it has become shorter
+	case err != nil:
+		return 0, err //nolint:wrapcheck // names the operation and the path
 	}
 
-	return n, u.err
-}
-
-// problem is what an error of reading means; that of the end of a file, which should
-// not come, that it has become shorter.
-func (u *upload) problem(err error) error {
-	if err == io.EOF { //nolint:errorlint // as it is returned
-		return u.changed()
-	}
-
-	return err
+	return n, nil
 }
 
 // check says whether the file is as it was at the begin.

@@ -11,8 +11,8 @@ import (
 )
 
 // Body is what is sent. If the reader returns another error than io.EOF, or less
-// than Size, nothing is accepted; and nothing is read of it before the daemon has said
-// that it takes it.
+// than Size, nothing is accepted. It is not read before the daemon has said that it takes
+// it, and never closed; but it may still be read for a moment after there is an answer.
 type Body struct {
 	io.Reader
 	Size int64 // bytes; negative: not known before its end
@@ -47,7 +47,7 @@ func (c *Client) send(ctx context.Context, path []string, name string, key job.I
 	}
 
 	if b.Reader != nil && b.Size != 0 {
-		r.body, r.size = b.Reader, b.Size
+		r.body, r.size = io.NopCloser(b.Reader), b.Size
 		r.header.Set("Content-Type", "application/octet-stream")
 		r.header.Set("Expect", "100-continue") // who refuses can say so before it is sent
 	}

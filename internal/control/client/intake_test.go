@@ -102,3 +102,40 @@ func TestPutCut(t *testing.T) {
 		}
 	}
 }
+
+// closer complains when it is closed.
+type closer struct {
+	io.Reader
+	t *testing.T
+}
+
+func (c closer) Close() error {
+	c.t.Error("it is closed")
+
+	return nil
+}
+
+// What is sent belongs to who sends it.
+func TestPutClosesNothing(t *testing.T) {
+	t.Parallel()
+
+	c := double(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("name") == "refused" {
+			answer(t, w, http.StatusServiceUnavailable, wire.Error{Error: wire.Fault{Code: wire.CodeDraining}})
+
+			return
+		}
+
+		_, err := io.Copy(io.Discard, r.Body)
+		must(t, err)
+		answer(t, w, http.StatusCreated, wire.Job{})
+	})
+
+	for name, taken := range map[string]bool{"refused": false, "taken": true} {
+		body := client.Body{Reader: closer{strings.NewReader("1234"), t}, Size: 4}
+
+		if _, err := c.Put(t.Context(), "orders", name, job.ID{}, body); taken != (err == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
