@@ -138,7 +138,7 @@ func absent(err error) bool {
 
 // addresses returns where the daemon of a spool may listen, the likeliest first.
 func (a *api) addresses(spool string, settings config.API) ([]string, error) {
-	if a.listen != "" {
+	if a.listen != "" && a.listen != config.ListenNone {
 		return []string{a.listen}, nil
 	}
 
@@ -149,12 +149,12 @@ func (a *api) addresses(spool string, settings config.API) ([]string, error) {
 		all = append(all, "unix:"+own)
 	}
 
-	if settings.Listen != config.ListenNone {
+	if settings.Listen != config.ListenNone && a.listen == "" {
 		all = append(all, addressOf(settings))
 	}
 
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: the configuration says listen = %q", client.ErrUnreachable, config.ListenNone)
+		return nil, fmt.Errorf("%w that listens: listen is %q", client.ErrUnreachable, config.ListenNone)
 	}
 
 	return all, nil
