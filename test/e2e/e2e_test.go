@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -95,7 +96,8 @@ func newBench(t *testing.T) *bench {
 		}
 	}
 
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", b.binary, "importerd/cmd/importerd")
+	build := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build"}, buildFlags(),
+		[]string{"-o", b.binary, "importerd/cmd/importerd"})...)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
