@@ -102,6 +102,15 @@ func TestClientsLearnEachOutcomeOnce(t *testing.T) {
 	for n, w := range all {
 		w.check(n)
 	}
+
+	log, err := os.ReadFile(filepath.Join(c.outside, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if at := strings.Index(string(log), "DATA RACE"); at >= 0 {
+		t.Error(string(log[at:]))
+	}
 }
 
 // clients are all that use the daemon of one spool.
