@@ -40,7 +40,7 @@ func (p *Pool) publish() {
 	c.Committing = s.finishing + len(s.unfinished)
 	c.Queued = len(s.flushing) + len(s.candidates)
 	c.Deferred = p.deps.Index.Waiting(job.Deferred)
-	c.Paused = s.frozen() + p.deps.Index.Waiting(job.Paused)
+	c.Paused = p.deps.Index.Waiting(job.Paused)
 	c.Held = len(s.held) + len(s.orphans)
 
 	for _, u := range s.running {

@@ -187,7 +187,7 @@ type Index interface {
 	// and when the next one is; zero: none is. A job whose file is on its way to
 	// deferred/ is not due yet.
 	Due(now time.Time, n int) ([]job.Record, time.Time, error)
-	// Waiting says how many jobs are in deferred/ in that state.
+	// Waiting says how many jobs people see as deferred, or as paused.
 	Waiting(state job.State) int
 	// Unfinished returns all jobs that have not ended, and those whose last move
 	// is not confirmed.
