@@ -13,7 +13,7 @@ import (
 	"importerd/internal/job"
 )
 
-// fails brings the file a to failed/ after a checkpoint, and lets the next attempt
+// failsOnce brings the file a to failed/ after a checkpoint, and lets the next attempt
 // succeed.
 func (r *rig) failsOnce() job.ID {
 	r.Helper()
@@ -158,12 +158,17 @@ func TestTwoRetries(t *testing.T) {
 		both.Wait()
 		synctest.Wait()
 
-		if got := len(r.book.with("answered deferred")); got != 1 {
+		if got := len(r.book.with("answered deferred")); got != 1 || len(r.book.with("answered !failed")) > 0 {
 			r.Errorf("%v", r.book.with("answered"))
 		}
 
 		r.runs("a", 2)
 		r.want("done/a")
+
+		if got := r.state(id); got != "done" {
+			r.Errorf("the job is %s", got)
+		}
+
 		r.stops()
 	})
 }
@@ -192,7 +197,7 @@ func TestRetryBeforeTheOperatorIsTold(t *testing.T) {
 	})
 }
 
-// TestRetryIsForgottenByNobody: the disk does not take it at first.
+// TestRetryThatWaitsForTheDisk: the disk does not take it at first.
 func TestRetryThatWaitsForTheDisk(t *testing.T) {
 	bubble(t, func(r *rig) {
 		id := r.failsOnce()

@@ -3,6 +3,9 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"time"
 
 	"importerd/internal/job"
 )
@@ -40,11 +43,36 @@ func (p *Pool) pauseSpool(paused bool) error {
 		p.deps.Log.Info().Bool("paused", paused).Msg("spool paused or resumed by a person")
 	}
 
-	if !paused {
-		p.state.broken.open()
+	if paused {
+		return nil
+	}
+
+	if next := p.state.broken.next; p.state.broken.open() {
+		return p.hasten(next)
 	}
 
 	return nil
+}
+
+// hastened bounds how many jobs are made due at once because a person says that the
+// handler works again. The others come when they are due.
+const hastened = 256
+
+// hasten makes those jobs due at once that wait for the next try of the handler.
+func (p *Pool) hasten(next time.Time) error {
+	due, _, err := p.deps.Index.Due(next, hastened)
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+
+	now := time.Now()
+	due = slices.DeleteFunc(due, func(rec job.Record) bool { return !rec.DueAt.Equal(next) || p.state.engaged(&rec) })
+
+	for i := range due {
+		due[i].DueAt = now
+	}
+
+	return p.record(func() error { return p.deps.Journal.Note(due...) })
 }
 
 // record has the journal write something while a person waits for it.

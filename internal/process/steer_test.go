@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -374,6 +375,62 @@ func TestWhatIsRecordedFirstWins(t *testing.T) {
 	})
 }
 
+// TestTerminateWhileTheEndIsLookedAt: the handler has succeeded, but nothing is
+// recorded of that.
+func TestTerminateWhileTheEndIsLookedAt(t *testing.T) {
+	bubble(t, func(r *rig) {
+		gate := make(chan struct{})
+
+		r.cfg.Results = true
+		r.disk.breaks(func(call string) error {
+			if strings.HasPrefix(call, "flush results") {
+				<-gate
+			}
+
+			return nil
+		})
+		r.inbox("a")
+		r.start()
+
+		id := r.id("a")
+		r.steers(id, job.Terminate, "processing")
+		close(gate)
+		synctest.Wait()
+		r.want("failed/a")
+		r.said(1, "job terminated")
+
+		if got := r.leftWork(); len(got)+len(r.names(job.ResultsFolder)) > 0 {
+			r.Errorf("results are left: %v", got)
+		}
+
+		r.stops()
+	})
+}
+
+// TestTerminatedJobDoesNotBegin: it becomes due while its end is being written.
+func TestTerminatedJobDoesNotBegin(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.disk.hold("commit a=terminated")
+		r.handles(exits(1))
+		r.inbox("a")
+		r.start()
+
+		id := r.id("a")
+
+		go func() { r.book.add("answered %s", r.steer(id, job.Terminate)) }()
+
+		synctest.Wait()
+		r.pass(time.Second)
+		r.inbox("b") // the loop comes round
+		r.pass(3 * time.Second)
+		release()
+		synctest.Wait()
+		r.runs("a", 1)
+		r.want("failed/a", "deferred/b")
+		r.stops()
+	})
+}
+
 // TestSteerBetweenClaimAndStart: the handler has not begun yet.
 func TestSteerBetweenClaimAndStart(t *testing.T) {
 	t.Parallel()
@@ -435,7 +492,7 @@ func (r *rig) noted(name string) job.ID {
 	return job.ID{}
 }
 
-// TestPauseOfAnAttemptThatIsNotMade: the file is still open for writing.
+// TestSteerWhatCannotBegin: the file is still open for writing, or cannot be moved.
 func TestSteerWhatCannotBegin(t *testing.T) {
 	t.Parallel()
 
@@ -624,4 +681,16 @@ func TestWishThatCannotBeRecorded(t *testing.T) {
 		r.want("done/a")
 		r.stops()
 	})
+}
+
+// leftWork returns the directories for results that were not published.
+func (r *rig) leftWork() []string {
+	r.Helper()
+
+	left, err := filepath.Glob(r.disk.Path(job.OwnFolder, "work/????????-*"))
+	if err != nil {
+		r.Fatal(err)
+	}
+
+	return left
 }
