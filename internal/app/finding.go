@@ -121,12 +121,8 @@ func (f *findings) found(rec *job.Record) string {
 	old, known := f.before[rec.ID]
 
 	switch {
-	case !known && rec.Interruptions > 0:
-		return "no job knows it, and the journal may have lost one: it may have been handled"
-	case !known && rec.State == job.Failed:
-		return rec.Error
 	case !known:
-		return "no job knows it"
+		return stranger(rec)
 	case old.Wish == job.WishTerminate && rec.State == job.Terminated:
 		return "a person has terminated it"
 	case rec.Interruptions > old.Interruptions && rec.State == job.Failed:
@@ -140,6 +136,18 @@ func (f *findings) found(rec *job.Record) string {
 	}
 
 	return "the journal has it as " + string(old.State)
+}
+
+// stranger says what is the matter with a file of which the journal has no job.
+func stranger(rec *job.Record) string {
+	switch {
+	case rec.Interruptions > 0:
+		return "no job knows it, and the journal may have lost one: it may have been handled"
+	case rec.State == job.Failed:
+		return rec.Error
+	}
+
+	return "no job knows it"
 }
 
 // oddity tells once of something in deferred/ that is no file.

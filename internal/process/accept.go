@@ -32,7 +32,7 @@ type Acceptance struct {
 // job.ErrUntrusted nobody knows.
 func (p *Pool) Accept(ctx context.Context, d Draft, o Acceptance) (job.Record, error) {
 	if err := context.Cause(ctx); err != nil {
-		return job.Record{}, err //nolint:wrapcheck // the caller's own
+		return job.Record{}, err
 	}
 
 	if err := p.door.enter(); err != nil {

@@ -190,7 +190,7 @@ func TestAcceptThatFails(t *testing.T) {
 		t.Run(call, func(t *testing.T) {
 			bubble(t, func(r *rig) {
 				r.disk.breaks(func(c string) error {
-					for _, prefix := range strings.Split(call, ", ") {
+					for prefix := range strings.SplitSeq(call, ", ") {
 						if err := failing(prefix, job.ErrDisk)(c); err != nil {
 							return err
 						}

@@ -127,8 +127,17 @@ func (w *stopwatch) stop() { w.timer.Stop() }
 // silent is a teller to whom nobody listens.
 type silent struct{}
 
-func (silent) Ended(job.Record)                  {}
-func (silent) Withhold([]job.ID)                 {}
-func (silent) Changed(job.Record, *float64)      {}
-func (silent) Started(job.Record, time.Time)     {}
+// Ended does nothing, as all below.
+func (silent) Ended(job.Record) {}
+
+// Withhold does nothing.
+func (silent) Withhold([]job.ID) {}
+
+// Changed does nothing.
+func (silent) Changed(job.Record, *float64) {}
+
+// Started does nothing.
+func (silent) Started(job.Record, time.Time) {}
+
+// Attempted does nothing.
 func (silent) Attempted(job.Record, job.Verdict) {}

@@ -75,7 +75,7 @@ type place struct {
 // So first come the jobs whose files have come to rest, then those whose files are
 // surely recognized, then the others.
 func (r *recovery) jobs(ctx context.Context) error {
-	var moving, lost []job.Record
+	var moving []job.Record
 
 	r.hold = true
 
@@ -97,18 +97,10 @@ func (r *recovery) jobs(ctx context.Context) error {
 		}
 	}
 
-	for _, rec := range moving {
-		switch found, err := r.job(rec, true); {
-		case err != nil:
-			return fmt.Errorf("recover job %s: %w", rec.ID, err)
-		case !found:
-			lost = append(lost, rec)
-		}
-	}
-
-	for _, rec := range lost {
-		if _, err := r.job(rec, false); err != nil {
-			return fmt.Errorf("recover job %s: %w", rec.ID, err)
+	for _, strict := range []bool{true, false} {
+		var err error
+		if moving, err = r.moving(moving, strict); err != nil {
+			return err
 		}
 	}
 
@@ -119,6 +111,23 @@ func (r *recovery) jobs(ctx context.Context) error {
 	}
 
 	return nil
+}
+
+// moving goes on with jobs whose files were on their way, and returns those of which
+// it is not sure.
+func (r *recovery) moving(recs []job.Record, strict bool) ([]job.Record, error) {
+	var unsure []job.Record
+
+	for _, rec := range recs {
+		switch sure, err := r.job(rec, strict); {
+		case err != nil:
+			return nil, fmt.Errorf("recover job %s: %w", rec.ID, err)
+		case !sure:
+			unsure = append(unsure, rec)
+		}
+	}
+
+	return unsure, nil
 }
 
 // job goes on with one job of the journal. strict: only if its file is surely
@@ -157,16 +166,18 @@ func (r *recovery) job(rec job.Record, strict bool) (bool, error) {
 // resume returns the unit with which a job goes on whose file lies at, nil: it
 // waits in deferred/ as it should.
 func resume(rec job.Record, at place, cfg Config) *unit {
+	waits := (rec.State == job.Deferred || rec.State == job.Paused) && rec.Moving == nil
+	if waits && rec.Wish == job.NoWish && at.folder == job.DeferredFolder {
+		return nil
+	}
+
 	u := &unit{rec: rec, from: job.DeferredFolder, at: at.folder}
 	u.rec.File = at.name
-	waits := rec.State == job.Deferred || rec.State == job.Paused
 
 	switch {
-	case waits && rec.Moving == nil && rec.Wish == job.NoWish && at.folder == job.DeferredFolder:
-		return nil
 	case rec.State == job.Processing && rec.Wish == job.WishTerminate:
 		u.end(time.Now())
-	case rec.State == job.Processing || waits && rec.Moving == nil:
+	case rec.State == job.Processing, waits:
 		interrupt(u, at, cfg)
 	default: // its outcome is known
 		u.results = cfg.Results && rec.State == job.Done
@@ -177,19 +188,23 @@ func resume(rec job.Record, at place, cfg Config) *unit {
 	}
 
 	u.fulfil(rec.Wish, time.Now())
+	u.arrive(at, rec.Moving)
 
+	return u
+}
+
+// arrive notes where the file of a unit was found, which was to be moved so.
+func (u *unit) arrive(at place, by *job.Move) {
 	u.moved = at.folder == u.rec.State.Folder()
-	u.numbered = rec.Cursor != 0 && (u.moved || at.folder == "")
+	u.numbered = u.rec.Cursor != 0 && (u.moved || at.folder == "")
 
-	if u.moved && rec.Moving != nil {
-		u.at = rec.Moving.From
+	if u.moved && by != nil {
+		u.at = by.From
 	}
 
 	if at.folder == "" {
 		u.vanish("vanished: the file is in none of the folders")
 	}
-
-	return u
 }
 
 // interrupt defers a job that was in processing/, or on its way to or from there.

@@ -96,7 +96,7 @@ func (p *Pool) enter(ctx context.Context, f func()) error {
 	case p.ask(ctx, f):
 		return nil
 	case ctx.Err() != nil:
-		return context.Cause(ctx) //nolint:wrapcheck // the caller's own
+		return context.Cause(ctx)
 	default:
 		return job.ErrDraining
 	}

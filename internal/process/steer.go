@@ -57,7 +57,7 @@ func (p *Pool) await(ctx context.Context, done <-chan struct{}, limit <-chan tim
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx) //nolint:wrapcheck // the caller's own
+		return context.Cause(ctx)
 	case <-limit:
 		return errPatience
 	case <-p.gone:

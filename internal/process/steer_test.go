@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -56,9 +57,9 @@ func (r *rig) id(name string) job.ID {
 	r.heard.mu.Lock()
 	defer r.heard.mu.Unlock()
 
-	for i := len(r.heard.changed) - 1; i >= 0; i-- {
-		if r.heard.changed[i].Name == name {
-			return r.heard.changed[i].ID
+	for _, rec := range slices.Backward(r.heard.changed) {
+		if rec.Name == name {
+			return rec.ID
 		}
 	}
 

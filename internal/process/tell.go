@@ -37,8 +37,19 @@ func (p *Pool) tell(u *unit) {
 	}
 
 	level, message := headline(u)
+	details(p.line(p.deps.Log.WithLevel(level), rec), u).Msg(message)
 
-	e := p.line(p.deps.Log.WithLevel(level), rec)
+	if rec.State.Ended() {
+		p.deps.Teller.Ended(rec)
+	} else {
+		p.deps.Teller.Changed(rec, nil)
+	}
+}
+
+// details adds to the line about a unit's end what there is to say.
+func details(e *zerolog.Event, u *unit) *zerolog.Event {
+	rec := &u.rec
+
 	if rec.Exit != nil && u.verdict != "" {
 		e = e.Str("took", rec.Exit.Took.Round(time.Microsecond).String())
 	}
@@ -63,13 +74,7 @@ func (p *Pool) tell(u *unit) {
 		e = e.Str("err", rec.Error)
 	}
 
-	e.Msg(message)
-
-	if rec.State.Ended() {
-		p.deps.Teller.Ended(rec)
-	} else {
-		p.deps.Teller.Changed(rec, nil)
-	}
+	return e
 }
 
 // headline returns the level and the text of the line about a unit's end.
