@@ -199,7 +199,7 @@ func (p *Pool) putBack(u *unit) {
 func (p *Pool) conclude(u *unit) {
 	now := time.Now()
 
-	if u.wish == job.WishTerminate { // it was recorded before this
+	if u.wish == job.WishTerminate && u.verdict != "" { // it was recorded before this
 		u.verdict, u.rec.Error = job.Ended, errEnded
 	}
 
