@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -219,8 +220,21 @@ func (r remote) List(q control.Query) ([]control.Entry, error) {
 	return list, err //nolint:wrapcheck // passed on
 }
 
-// Explain says how a file of the inbox stands.
-func (r remote) Explain(ctx context.Context, name string) job.Reason { return r.explain(ctx, name) }
+// Explain says how a file of the inbox stands. The pool answers by names alone:
+// whether there is such a file is asked first.
+func (r remote) Explain(ctx context.Context, name string) job.Reason {
+	s, leave, err := r.enter()
+	if err != nil {
+		return job.Reason{Standing: job.Held, Text: job.ReasonNotWatching}
+	}
+	defer leave()
+
+	if _, err := s.spool.Stat(job.InboxFolder, name); errors.Is(err, fs.ErrNotExist) {
+		return job.Reason{Text: job.ReasonGone}
+	}
+
+	return r.explain(ctx, name)
+}
 
 // Sweep asks for a full look at the inbox.
 func (r remote) Sweep() {
