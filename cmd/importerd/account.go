@@ -79,6 +79,10 @@ func (t target) ask(ctx context.Context, a *account) error {
 	a.Explanation = answer
 	a.Obstacles = obstacles(s)
 
+	if answer.Reason == job.ReasonNotWatching && isGone(t.inbox(), t.name) { // nobody has looked
+		a.Standing, a.Reason = "", job.ReasonGone
+	}
+
 	id, err := job.ParseID(idInName.FindString(t.name))
 	if err != nil || slices.ContainsFunc(a.Jobs, func(j wire.Job) bool { return j.ID == id }) {
 		return nil //nolint:nilerr // the name has no id in it
@@ -94,6 +98,14 @@ func (t target) ask(ctx context.Context, a *account) error {
 	}
 
 	return nil
+}
+
+// isGone says whether a directory that is there has no such file.
+func isGone(dir, name string) bool {
+	_, err := os.Stat(dir)
+	_, gone := os.Lstat(filepath.Join(dir, name))
+
+	return err == nil && errors.Is(gone, fs.ErrNotExist)
 }
 
 // obstacles says why a spool takes no file at the moment.

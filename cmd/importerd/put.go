@@ -233,9 +233,11 @@ func (c *put) send(ctx context.Context, from *upload, d *dropped) error {
 }
 
 // mayGoStraight says whether a file that was not sent may go into the inbox: nothing
-// of it was sent, and nobody wants an id.
+// of it was sent, because the daemon is away, about to end or not yet at work, and nobody
+// wants an id.
 func (c *put) mayGoStraight(from *upload, err error) bool {
-	absent := errors.Is(err, client.ErrUnreachable) || client.IsCode(err, wire.CodeDraining)
+	absent := errors.Is(err, client.ErrUnreachable) || client.IsCode(err, wire.CodeDraining) ||
+		client.IsCode(err, wire.CodeDegraded)
 
 	return absent && !c.wait && c.id.IsZero() && c.toErr == nil && from.revoke()
 }

@@ -72,7 +72,11 @@ func (s sheet) printStanding() {
 	}
 
 	s.line("inbox", "%s", job.Show(text))
+	s.printObstacles()
+}
 
+// printObstacles prints why nothing is taken or started.
+func (s sheet) printObstacles() {
 	for _, obstacle := range s.Obstacles {
 		s.line("", "%s", obstacle)
 	}
@@ -117,6 +121,10 @@ func (s sheet) printJob(j *wire.Job) {
 	}
 
 	s.line("state", "%s", s.state(j))
+
+	if j.State == job.Deferred && !j.DueAt.After(time.Now()) {
+		s.printObstacles()
+	}
 
 	if j.Error != "" {
 		s.line("why", "%s", job.Show(strings.TrimSpace(j.Error)))

@@ -28,7 +28,7 @@ var steerings = map[job.Verb]struct{ short, long, example string }{
 		"Freeze jobs, or stop taking files",
 		`Pause freezes jobs where they are, with all their processes, until they are resumed, also
 across restarts. A job that waits is not started. With --spool alone the spool is paused:
-it takes no more files; what runs goes on.
+it takes no more files and starts nothing more; what runs goes on.
 `,
 		`  importerd pause 25c58cf240c5
   importerd pause --spool orders

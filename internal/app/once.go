@@ -61,19 +61,24 @@ func (l *line) tellLeft(ctx context.Context) {
 	}
 }
 
-// explain says how a file in the inbox stands: the pool knows what it has taken
-// over, the watcher all else. No standing: the file is not there.
+// explain says how a file in the inbox stands: the watcher sees it, the pool knows why
+// one that is ready is not taken. No standing: the file is not there.
 func (l *line) explain(ctx context.Context, name string) job.Reason {
 	s := l.session.Load()
 	if s == nil {
 		return job.Reason{Standing: job.Held, Text: job.ReasonNotWatching}
 	}
 
+	seen := s.watcher.Explain(ctx, name)
+	if seen.Standing != job.Ready {
+		return seen
+	}
+
 	if reason, ok := s.pool.Explain(ctx, name); ok {
 		return reason
 	}
 
-	return s.watcher.Explain(ctx, name)
+	return seen
 }
 
 // idle says whether no spool has anything left that will go on by itself.
