@@ -47,7 +47,8 @@ func (p *program) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(p.runCommand(), p.checkCommand(), p.putCommand(), p.startCommand(),
 		p.steerCommand(job.Pause), p.steerCommand(job.Resume), p.steerCommand(job.Terminate), p.steerCommand(job.Retry),
-		p.explainCommand(), p.jobsCommand(), p.showCommand(), p.logCommand(), p.fsckCommand(), p.versionCommand())
+		p.statusCommand(), p.explainCommand(), p.jobsCommand(), p.showCommand(), p.logCommand(),
+		p.fsckCommand(), p.versionCommand())
 	root.SetHelpCommand(helpCommand(root))
 
 	return root

@@ -332,9 +332,29 @@ func (s *session) describePool(w *wire.Spool) {
 	w.LongestAt, w.Later, w.Interrupted = c.Oldest.UTC(), c.Later, c.Interrupted
 	w.DoneBytes, w.DoneJobs = c.DoneBytes, c.Done
 
-	if !c.LastFailed.IsZero() {
+	if c.HeldName != "" {
+		w.Reasons = append(w.Reasons, wire.Reason{
+			Standing: job.Held, Text: c.HeldWhy, Files: 1, Example: job.Show(c.HeldName), // of the others it is not known
+		})
+	}
+
+	if c.LastFailed.IsZero() {
+		s.describeOldFailure(w)
+	} else {
 		w.LastError, w.LastErrorAt, w.LastFailed = c.LastError, c.LastFailure.UTC(), &c.LastFailed
 	}
+}
+
+// describeOldFailure says which job failed last before the start: who watches for
+// failures must not miss one because the daemon was started again.
+func (s *session) describeOldFailure(w *wire.Spool) {
+	found, err := s.journal.List(journal.Query{State: job.Failed, Limit: 1})
+	if err != nil || len(found) == 0 {
+		return
+	}
+
+	old := found[0].Record
+	w.LastError, w.LastErrorAt, w.LastFailed = old.Error, old.FinishedAt.UTC(), &old.ID
 }
 
 // describeJournal says what the journal holds.

@@ -23,6 +23,8 @@ type Counts struct {
 	LastFailed  job.ID    // which it is
 	LastFailure time.Time // when it failed
 	Held        int       // files that the disk refused, and old handlers that live
+	HeldName    string    // of one of these; empty: none is
+	HeldWhy     string    // why that one is
 	Later       int       // jobs deferred at the handler's own wish, since the start
 	Oldest      time.Time // start of the attempt that runs longest; zero: none runs
 	Broken      string    // why the handler cannot work; empty: it can
@@ -42,6 +44,7 @@ func (p *Pool) publish() {
 	c.Deferred = p.deps.Index.Waiting(job.Deferred)
 	c.Paused = p.deps.Index.Waiting(job.Paused)
 	c.Held = len(s.held) + len(s.orphans)
+	c.HeldName, c.HeldWhy = s.heldExample(p.counts.Load().HeldName)
 
 	for _, u := range s.running {
 		if started := u.started; c.Oldest.IsZero() || started.Before(c.Oldest) {
@@ -60,6 +63,24 @@ func (p *Pool) publish() {
 	}
 
 	p.counts.Store(&c)
+}
+
+// heldExample returns one of the files that are held, and why: the one of before
+// if it still is.
+func (s *state) heldExample(before string) (string, string) {
+	if f, still := s.held[before]; still {
+		return before, f.why
+	}
+
+	for name, f := range s.held {
+		return name, f.why
+	}
+
+	for _, o := range s.orphans {
+		return o.handler.Name, job.ErrHeld.Error()
+	}
+
+	return "", ""
 }
 
 // count adds a finished unit.
