@@ -120,7 +120,7 @@ func (c *status) ask(ctx context.Context) (wire.Spools, error) {
 		all.Spools = slices.DeleteFunc(all.Spools, func(s wire.Spool) bool { return s.Name != daemon.spool.Name })
 	}
 
-	return all, err //nolint:wrapcheck // it says that it is about the daemon
+	return all, err
 }
 
 // still shows what can be told without the daemon, and returns why it is not

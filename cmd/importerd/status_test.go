@@ -21,7 +21,8 @@ import (
 func troubled(now time.Time) (wire.Spools, []string) {
 	id := job.NewID()
 	well := wire.Spool{
-		Name: "well", Dir: "/srv/well", Inbox: "/srv/well/inbox", Workers: 2, StartedAt: now.Add(-50 * time.Hour), Events: true,
+		Name: "well", Dir: "/srv/well", Inbox: "/srv/well/inbox",
+		Workers: 2, StartedAt: now.Add(-50 * time.Hour), Events: true,
 	}
 
 	all := wire.Spools{Daemon: wire.Daemon{
@@ -58,7 +59,9 @@ func troubled(now time.Time) (wire.Spools, []string) {
 		s.Reasons = []wire.Reason{{Standing: job.Held, Text: job.ReasonUnreadable, Files: 2, Example: "secret.csv"}}
 	})
 	add("fails", func(s *wire.Spool) { s.LastError, s.LastErrorAt = "exit 1", now.Add(-30*time.Minute) })
-	all.Spools = append(all.Spools, wire.Spool{Name: "away", Dir: "/mnt/" + strings.Repeat("x", 200), Degraded: "not mounted"})
+	all.Spools = append(all.Spools, wire.Spool{
+		Name: "away", Dir: "/mnt/" + strings.Repeat("x", 200), Degraded: "not mounted",
+	})
 
 	return all, []string{" reload", "broken broken", "full disk", "holds held", "fails failed", "away degraded"}
 }
@@ -217,6 +220,7 @@ func TestStatusExitCodes(t *testing.T) {
 	now := time.Now()
 	all, _ := troubled(now)
 	bad := pretend(t, all)
+	fails := pretend(t, wire.Spools{Spools: all.Spools[7:8]})
 	none := "unix:" + filepath.Join(t.TempDir(), "none")
 
 	for _, c := range []struct {
@@ -227,9 +231,9 @@ func TestStatusExitCodes(t *testing.T) {
 		{[]string{"well", "--listen", bad}, codeNotSo, "reload"}, // what ails the daemon ails all
 		{[]string{"--listen", pretend(t, wire.Spools{Spools: all.Spools[:4]})}, codeOK, "asleep  paused"},
 		{[]string{"--listen", pretend(t, wire.Spools{})}, codeOK, "it has no spools"},
-		{[]string{"--listen", pretend(t, wire.Spools{Spools: all.Spools[7:8]})}, codeNotSo, "fails  failed"},
-		{[]string{"--listen", pretend(t, wire.Spools{Spools: all.Spools[7:8]}), "--failed-within", "10m"}, codeOK, "fails  ok"},
-		{[]string{"--listen", pretend(t, wire.Spools{Spools: all.Spools[7:8]}), "--failed-within", "0"}, codeOK, "fails  ok"},
+		{[]string{"--listen", fails}, codeNotSo, "fails  failed"},
+		{[]string{"--listen", fails, "--failed-within", "10m"}, codeOK, "fails  ok"},
+		{[]string{"--listen", fails, "--failed-within", "0"}, codeOK, "fails  ok"},
 		{[]string{"asleep", "--listen", pretend(t, wire.Spools{Spools: all.Spools})}, codeOK, "asleep  paused"},
 		{[]string{"broken", "--listen", bad}, codeNotSo, "broken  broken"},
 		{[]string{"nosuch", "--listen", bad}, codeNotSo, ""},

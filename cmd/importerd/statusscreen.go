@@ -129,7 +129,11 @@ func (s screen) inbox(w *wire.Spool) {
 			text += ", the oldest for " + since(w.OldestAt, s.now)
 		}
 
-		if w.Settling > 0 {
+		switch w.Settling {
+		case 0:
+		case w.Waiting:
+			text += "; settling"
+		default:
 			text += "; " + number(w.Settling) + " of them settling"
 		}
 	}
@@ -248,7 +252,8 @@ func (s screen) growth(w *wire.Spool) string {
 	text := ""
 
 	if up := s.now.Sub(w.StartedAt); w.DoneJobs > 0 {
-		text = fmt.Sprintf("; %s, %s since the start %s ago", number(w.DoneJobs), size(w.DoneBytes), since(w.StartedAt, s.now))
+		text = fmt.Sprintf("; %s, %s since the start %s ago",
+			number(w.DoneJobs), size(w.DoneBytes), since(w.StartedAt, s.now))
 
 		if up >= time.Hour {
 			perDay := float64(w.DoneBytes) * float64(day) / float64(up)

@@ -162,7 +162,8 @@ func (s screen) printStill(all []stillSpool) {
 		s.row(plain, "dir", one.Dir)
 
 		if one.PID != 0 {
-			s.row(yellow, "process", fmt.Sprintf("%d seems to be its daemon, which does not listen where it was looked for", one.PID))
+			s.row(yellow, "process",
+				fmt.Sprintf("%d seems to be its daemon, but does not listen where it was looked for", one.PID))
 		}
 
 		s.row(red, "trouble", one.Error)

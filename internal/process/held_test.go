@@ -30,7 +30,7 @@ func TestImmovableFileHoldsUpNobody(t *testing.T) {
 			r.Errorf("b: %+v", reason)
 		}
 
-		if c := r.pool.Counts(); c.Disk != "" || c.Held != 1 {
+		if c := r.pool.Counts(); c.Disk != "" || c.Held != 1 || c.HeldName != "b" || c.HeldWhy != job.ReasonImmovable {
 			r.Errorf("counts %+v", c)
 		}
 
@@ -65,7 +65,7 @@ func TestImmovableFileIsTriedAgain(t *testing.T) {
 		r.pass(time.Minute)
 		r.want("done/a")
 
-		if c := r.pool.Counts(); c.Held != 0 {
+		if c := r.pool.Counts(); c.Held != 0 || c.HeldName != "" || c.HeldWhy != "" {
 			r.Errorf("counts %+v", c)
 		}
 
