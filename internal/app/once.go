@@ -101,7 +101,7 @@ func (a *App) idle(ctx context.Context) bool {
 	return true
 }
 
-// unfinished says whether any file is failed, deferred or held.
+// unfinished says whether any file is failed, deferred, paused or held.
 func (a *App) unfinished() bool {
 	for _, l := range a.lines {
 		s := l.session.Load()
@@ -109,7 +109,7 @@ func (a *App) unfinished() bool {
 			return true
 		}
 
-		if c := s.pool.Counts(); c.Failed > 0 || c.Deferred > 0 || c.Held > 0 {
+		if c := s.pool.Counts(); c.Failed > 0 || c.Deferred+c.Paused > 0 || c.Held > 0 {
 			return true
 		}
 	}

@@ -241,6 +241,9 @@ func (r *rehearsal) Paused() bool { return false }
 // UnderWay is for files of the inbox, of which none comes.
 func (r *rehearsal) UnderWay(string) bool { return false }
 
+// Behind is for jobs that are due, of which none is.
+func (r *rehearsal) Behind(job.ID) bool { return false }
+
 // Sync does nothing, as all below.
 func (r *rehearsal) Sync(...job.Folder) error { return nil }
 

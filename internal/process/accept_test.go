@@ -123,6 +123,49 @@ func TestAcceptTakesEachNameOnce(t *testing.T) {
 	})
 }
 
+// TestAcceptedFilesOfOneNameKeepTheirOrder: the first one has to be tried again.
+func TestAcceptedFilesOfOneNameKeepTheirOrder(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.Workers = 4
+		r.handles(exits(1, 0))
+		r.start()
+
+		first := r.accepts("a", "first")
+		synctest.Wait()
+
+		second := r.accepts("a", "second")
+		r.accepts("b", "b")
+		synctest.Wait()
+		r.want("deferred/a", "deferred/"+job.WithID("a", second), "done/b")
+		r.pass(time.Minute)
+		r.order("job done|\""+first.String(), "job done|\""+second.String())
+		r.stops()
+	})
+}
+
+// TestFrozenJobHoldsUpItsNameOnly: however many of its name wait.
+func TestFrozenJobHoldsUpItsNameOnly(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.Workers = 2
+		r.handles(r.works(time.Second, job.Exit{}, killed()))
+		r.start()
+
+		first := r.accepts("a", "")
+		synctest.Wait()
+		r.steers(first, job.Pause, "paused")
+
+		for range 100 {
+			r.accepts("a", "")
+		}
+
+		r.accepts("b", "b")
+		r.pass(time.Hour)
+		r.runs("a", 1)
+		r.runs("b", 1)
+		r.stops()
+	})
+}
+
 func TestAcceptRefuses(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.handles(r.works(time.Minute, job.Exit{}, killed()))

@@ -177,12 +177,19 @@ type Teller interface {
 	Attempted(rec job.Record, verdict job.Verdict)
 }
 
-// Index answers from the journal.
-type Index interface {
-	// Get returns a job as it was last noted; fs.ErrNotExist: there is none.
-	Get(id job.ID) (job.Record, error)
+// Names says who has a name already.
+type Names interface {
 	// UnderWay says whether a job of this name, as dropped, has not ended.
 	UnderWay(name string) bool
+	// Behind says whether an older job of the same name has not ended.
+	Behind(id job.ID) bool
+}
+
+// Index answers from the journal.
+type Index interface {
+	Names
+	// Get returns a job as it was last noted; fs.ErrNotExist: there is none.
+	Get(id job.ID) (job.Record, error)
 	// Due returns up to n deferred jobs that are due, the longest due first,
 	// and when the next one is; zero: none is. A job whose file is on its way to
 	// deferred/ is not due yet.

@@ -18,6 +18,10 @@
 //	                  ▼
 //	               loop: name released
 //
+// What a person wants of a job is decided by the loop too. It is in the journal
+// before it is answered. Files that are accepted go round the loop: they are recorded,
+// get their name in deferred/, and are due.
+//
 // One goroutine, the loop, owns the state of the pool. It renames and flushes
 // nothing; it asks the journal what is due, and writes there only where a job could
 // not be taken. A unit belongs to whoever received it last. The finisher works in

@@ -66,7 +66,7 @@ func (p *Pool) hasten(next time.Time) error {
 	}
 
 	now := time.Now()
-	due = slices.DeleteFunc(due, func(rec job.Record) bool { return !rec.DueAt.Equal(next) || p.state.engaged(&rec) })
+	due = slices.DeleteFunc(due, func(rec job.Record) bool { return !rec.DueAt.Equal(next) || p.engaged(&rec) })
 
 	for i := range due {
 		due[i].DueAt = now

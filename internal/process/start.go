@@ -17,6 +17,10 @@ const (
 	// orphanEvery is how often it is asked whether a handler of an earlier
 	// daemon still lives.
 	orphanEvery = time.Second
+	// mostDue is among how many jobs that are due one is looked for that need not
+	// wait; first among one, then among dueGrowth times as many.
+	mostDue   = 4096
+	dueGrowth = 64
 	// orphanHope is how long after SIGKILL it may take to end.
 	orphanHope = 10 * time.Second
 )
@@ -119,37 +123,40 @@ func (p *Pool) pickDue() *unit {
 }
 
 // nextDue returns the deferred job that has been due longest, nil: none is, and
-// when the next one will be; zero: not known. One whose outcome is just being
-// written may be due before its file lies in deferred/; it is passed over, and
-// its end wakes the loop.
+// when the next one will be; zero: not known. Those that have to wait for another
+// unit or job are passed over: its end wakes the loop.
 func (p *Pool) nextDue(now time.Time) (*job.Record, time.Time, error) {
-	s := &p.state
-
-	due, next, err := p.deps.Index.Due(now, 1)
-	if err == nil && len(due) > 0 && s.engaged(&due[0]) {
-		due, next, err = p.deps.Index.Due(now, 1+len(s.names)+len(s.writing))
-	}
-
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-
-	for i := range due {
-		if !s.engaged(&due[i]) {
-			return &due[i], next, nil
+	for n := 1; ; n *= dueGrowth {
+		due, next, err := p.deps.Index.Due(now, n)
+		if err != nil {
+			return nil, time.Time{}, err
 		}
-	}
 
-	if !next.After(now) {
-		next = time.Time{}
-	}
+		for i := range due {
+			if !p.engaged(&due[i]) {
+				return &due[i], next, nil
+			}
+		}
 
-	return nil, next, nil
+		if len(due) == n && n < mostDue {
+			continue
+		}
+
+		if !next.After(now) { // those that wait beyond: the next beat looks again
+			next = time.Time{}
+		}
+
+		return nil, next, nil
+	}
 }
 
-// engaged says whether a deferred job, or another one of its name, is under way.
-func (s *state) engaged(rec *job.Record) bool {
-	return s.names[rec.Name] != nil || s.writing[rec.ID] != nil
+// engaged says whether a deferred job has to wait although it is due: its outcome is
+// just being written, so that its file may not lie in deferred/ yet, or another job
+// of its name is under way or comes before it.
+func (p *Pool) engaged(rec *job.Record) bool {
+	s := &p.state
+
+	return s.names[rec.Name] != nil || s.writing[rec.ID] != nil || p.deps.Index.Behind(rec.ID)
 }
 
 // onEnded frees the slot of a unit and sends it on.

@@ -28,6 +28,8 @@ type crash struct {
 func (r *rig) leaves(c crash) {
 	r.Helper()
 
+	var other []job.Record
+
 	if c.other != "" {
 		path := filepath.Join(r.disk.Dir(), c.other)
 		if err := os.WriteFile(path, []byte("b"), 0o600); err != nil {
@@ -41,7 +43,7 @@ func (r *rig) leaves(c crash) {
 			r.Fatal(err)
 		}
 
-		r.dies(job.Record{
+		other = append(other, job.Record{
 			ID: job.NewID(), Name: "a", File: name, State: job.Deferred, Seen: f, DueAt: time.Now().Add(5 * time.Minute),
 		})
 	}
@@ -62,7 +64,7 @@ func (r *rig) leaves(c crash) {
 		r.drop(folder, name, "stray")
 	}
 
-	if err := r.ledger.Note(c.rec); err != nil {
+	if err := r.ledger.Note(append([]job.Record{c.rec}, other...)...); err != nil {
 		r.Fatal(err)
 	}
 

@@ -58,12 +58,15 @@ func TestToldInOrder(t *testing.T) {
 			return nil
 		})
 
-		gate := make(chan struct{})
+		gate, begun := make(chan struct{}), make(chan struct{})
 
 		r.handles(func(_ context.Context, task handler.Task) job.Exit {
 			if task.Job.Name == "b" {
+				close(begun)
 				<-gate
 			}
+
+			<-begun // or it would be too late to claim b
 
 			return job.Exit{}
 		})
