@@ -40,7 +40,7 @@ var architecture = []struct{ name, imports string }{
 	{"control/metrics", "control/wire, job"},
 	{"control/monitor", "control/wire, job"},
 	{"control/reply", "config, control/wire, job"},
-	{"control/upload", "control/reply, job"},
+	{"control/upload", "control/reply"},
 	{"control/wire", "job"},
 	{"config", "nothing"},
 	{"drain", "nothing"},

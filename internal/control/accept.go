@@ -103,20 +103,15 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, sp *Spool, origi
 	return s.accepted(w, r, o, rec, status)
 }
 
-// draft brings the file of a request to the spool's disk. If a form names it and
-// nothing else has, o gets that name. The draft must be closed.
+// draft brings the file of a request to the spool's disk. It must be closed.
 func (s *Server) draft(w http.ResponseWriter, r *http.Request, o *order) (Draft, error) {
 	file, err := upload.Open(w, r, s.o.MaxUpload)
 	if err != nil {
 		return nil, err
 	}
 
-	if o.Name == "" {
-		o.Name = file.Name
-	}
-
-	if o.Name == "" && o.Origin != job.Triggered {
-		return nil, reply.BadRequest("the file has no name: add ?name=NAME")
+	if err := o.takeName(file.Name); err != nil {
+		return nil, err
 	}
 
 	d, err := o.spool.Intake.Draft(r.Context(), file)
@@ -137,6 +132,31 @@ func (s *Server) draft(w http.ResponseWriter, r *http.Request, o *order) (Draft,
 	return d, nil
 }
 
+// takeName gives the file the name that a form has for it, if the query has none.
+func (o *order) takeName(name string) error {
+	switch {
+	case o.Name != "":
+		return nil
+	case name != "":
+		o.Name = name
+
+		return checkName(name)
+	case o.Origin == job.Triggered:
+		return nil
+	}
+
+	return reply.BadRequest("the file has no name: add ?name=NAME")
+}
+
+// checkName returns the fault of a name that no file may have.
+func checkName(name string) error {
+	if err := job.CheckName(name); err != nil {
+		return reply.BadName("%s", err)
+	}
+
+	return nil
+}
+
 // readOrder reads what the request's head says.
 func readOrder(r *http.Request, sp *Spool, origin job.Origin) (order, error) {
 	given, err := reply.Parameters(r, "name", "wait")
@@ -147,7 +167,7 @@ func readOrder(r *http.Request, sp *Spool, origin job.Origin) (order, error) {
 	o := order{spool: sp, Acceptance: Acceptance{Name: given["name"], Origin: origin}}
 
 	if name, ok := given["name"]; ok {
-		if err := upload.CheckName(name); err != nil {
+		if err := checkName(name); err != nil {
 			return order{}, err
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 
 	"importerd/internal/control/reply"
-	"importerd/internal/job"
 )
 
 const (
@@ -22,7 +21,7 @@ const (
 
 // File is the file of a request, to be read once to its end.
 type File struct {
-	Name string // as job.CheckName allows; empty: the sender gave none
+	Name string // as it was sent: no more than text; empty: there was none
 
 	from io.Reader
 	form *multipart.Reader // nil: the file is the whole body
@@ -96,21 +95,7 @@ func nameOf(part *multipart.Part) (string, error) {
 		return "", reply.BadRequest("the form is malformed: a part has no proper Content-Disposition")
 	}
 
-	name, given := says["filename"]
-	if !given {
-		return "", nil
-	}
-
-	return name, CheckName(name)
-}
-
-// CheckName returns the fault of a name that no file may have.
-func CheckName(name string) error {
-	if err := job.CheckName(name); err != nil {
-		return reply.BadName("%s", err)
-	}
-
-	return nil
+	return says["filename"], nil
 }
 
 // isFile checks that a part is the field that has the file.
