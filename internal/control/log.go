@@ -92,6 +92,10 @@ func (s *Server) follow(ctx context.Context, sp *Spool, id job.ID, t *tail) {
 		<-ended
 	}()
 
+	if t.flush() != nil { // the client knows at once that it is heard
+		return
+	}
+
 	tick := time.NewTicker(followTime)
 	defer tick.Stop()
 

@@ -256,3 +256,6 @@ func until(t *testing.T, what string, is func() bool) {
 		}
 	}
 }
+
+// jsonBody is the header of a body that is JSON.
+var jsonBody = header{"Content-Type", "application/json"} //nolint:gochecknoglobals // nobody writes to it
