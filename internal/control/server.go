@@ -51,7 +51,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 
 	srv := &http.Server{
-		Handler:           s.handler,
+		Handler:           s.Handler(),
 		ReadHeaderTimeout: s.o.Stall / 3,
 		IdleTimeout:       4 * s.o.Stall,
 		MaxHeaderBytes:    maxHeader,

@@ -76,8 +76,7 @@ func New(o Options) *Guard {
 func (g *Guard) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), stall: g.stall}
-		r = g.pace(a.control, r)
+		a, r := g.pace(w, r)
 
 		setHeaders(a.Header())
 
@@ -144,8 +143,8 @@ func (g *Guard) judgeStranger() *refusal {
 		"send it as the header Authorization: Bearer TOKEN"}
 }
 
-// tell answers with the refusal, and ends the connection: the rest of the request
-// is not read.
+// tell answers with the refusal, and ends the connection: one that is refused shall
+// not hold it.
 func (no *refusal) tell(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Connection", "close")

@@ -19,21 +19,25 @@ const (
 	piece = 64 << 10
 )
 
-// pace gives the reads of the request's body times of their own. The time-out for
-// the header does not cover the body, and one for the whole would end long uploads.
-func (g *Guard) pace(control *http.ResponseController, r *http.Request) *http.Request {
+// pace returns answer and request with times of their own for each write and each read
+// of the body. The time-out for the header does not cover the body, and one for the
+// whole would end long uploads.
+func (g *Guard) pace(w http.ResponseWriter, r *http.Request) (*answer, *http.Request) {
+	a := &answer{ResponseWriter: w, control: http.NewResponseController(w), stall: g.stall}
+
 	if r.Body == nil || r.Body == http.NoBody {
-		return r
+		return a, r
 	}
 
-	b := &body{ReadCloser: r.Body, control: control, stall: g.stall, began: time.Now()}
+	b := &body{ReadCloser: r.Body, control: a.control, stall: g.stall, began: time.Now()}
 	b.renew() // the server reads what no handler does
+	a.to = b
 
 	// In a copy: the server looks at the body's type in the original.
 	copied := r.WithContext(r.Context())
 	copied.Body = b
 
-	return copied
+	return a, copied
 }
 
 // body is a request's body that must make progress.
@@ -44,6 +48,7 @@ type body struct {
 	stall   time.Duration
 	began   time.Time
 	got     int64 // bytes so far
+	over    bool  // read to its end
 }
 
 // Read reads, in bounded time. At the end the connection waits without a bound
@@ -54,7 +59,7 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.got += int64(n)
 
-	if errors.Is(err, io.EOF) {
+	if b.over = errors.Is(err, io.EOF); b.over {
 		_ = b.control.SetReadDeadline(time.Time{}) // as in renew
 	}
 
@@ -86,17 +91,23 @@ type answer struct {
 
 	control *http.ResponseController
 	stall   time.Duration
-	status  int // zero: not told yet
+	to      *body // nil: the request has none
+	status  int   // zero: not told yet
 	bytes   int64
 }
 
 // Unwrap lets http.ResponseController reach what this does not have.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// WriteHeader remembers the status.
+// WriteHeader remembers the status. What was not read of the body is not waited for:
+// the connection ends with the answer.
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && status >= http.StatusOK {
 		a.status = status
+
+		if a.to != nil && !a.to.over {
+			a.Header().Set("Connection", "close")
+		}
 	}
 
 	a.renew()
@@ -106,7 +117,7 @@ func (a *answer) WriteHeader(status int) {
 // Write writes, each piece in bounded time.
 func (a *answer) Write(p []byte) (int, error) {
 	if a.status == 0 {
-		a.status = http.StatusOK
+		a.WriteHeader(http.StatusOK)
 	}
 
 	written := 0
@@ -127,6 +138,10 @@ func (a *answer) Write(p []byte) (int, error) {
 
 // FlushError sends what was written, in bounded time.
 func (a *answer) FlushError() error {
+	if a.status == 0 {
+		a.WriteHeader(http.StatusOK)
+	}
+
 	a.renew()
 
 	return a.control.Flush() //nolint:wrapcheck // handed on

@@ -56,10 +56,6 @@ func (f *Fault) Tell(w http.ResponseWriter) error {
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.Retry.Seconds())))
 	}
 
-	if f.Status == http.StatusRequestEntityTooLarge {
-		w.Header().Set("Connection", "close") // the rest is not worth reading
-	}
-
 	return JSON(w, f.Status, f.Body)
 }
 

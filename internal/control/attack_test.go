@@ -1,0 +1,672 @@
+package control_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"importerd/internal/control/wire"
+	"importerd/internal/job"
+
+	"github.com/rs/zerolog"
+)
+
+// socket is a connection whose other end is spoken to byte by byte.
+type socket struct {
+	net.Conn
+
+	t      *testing.T
+	reader *bufio.Reader
+}
+
+func (r *rig) socket() socket {
+	r.t.Helper()
+
+	conn, err := r.dial(r.t.Context())
+	must(r.t, err)
+	r.t.Cleanup(func() { _ = conn.Close() })
+	must(r.t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+
+	return socket{conn, r.t, bufio.NewReader(conn)}
+}
+
+// send sends text; a connection that is cut meanwhile is no mistake.
+func (s socket) send(text string) error {
+	_, err := io.WriteString(s.Conn, text)
+
+	return err
+}
+
+// answer reads one answer; status 0: the connection ended without one.
+func (s socket) answer() (int, string) {
+	s.t.Helper()
+
+	answer, err := http.ReadResponse(s.reader, nil)
+	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.t.Error("no answer in 30 s")
+		}
+
+		return 0, ""
+	}
+
+	defer answer.Body.Close()
+
+	text, _ := io.ReadAll(answer.Body) // what came is checked
+
+	return answer.StatusCode, string(text)
+}
+
+// raw sends a request as it stands and returns the answer's status.
+func (r *rig) raw(text string) int {
+	r.t.Helper()
+
+	s := r.socket()
+	must(r.t, s.send(text))
+
+	status, _ := s.answer()
+
+	return status
+}
+
+// A foreign page whose name was made to mean our address.
+func TestRebinding(t *testing.T) {
+	t.Parallel()
+
+	bearer := "Authorization: Bearer " + token + "\r\n"
+	withName := prepare(t)
+	withName.options.Hosts = []string{"Files.Example:443", ""}
+
+	for _, r := range []*rig{prepare(t).tcp(), prepare(t).unix(), withName.tcp()} {
+		_, port, _ := net.SplitHostPort(r.addr.String()) // a socket has none
+		own := r == withName
+
+		for host, good := range map[string]bool{
+			"localhost": true, "LocalHost:" + port: true, "127.0.0.1": true, "[::1]:" + port: true, "127.0.0.1:1": true,
+			"evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false, "evil.example:" + port: false,
+			"localhost.": false, "": false, "127.0.0.2": false, "[::2]": false, "localhost:x:y": false, "@localhost": false,
+			"importerd": r.addr.Network() == "unix", "files.example": own, "files.example:8080": own,
+		} {
+			for _, request := range []string{"GET /v1/spools", "POST /v1/spools/orders/sweep", "GET /healthz", "GET /v1/openapi.yaml"} {
+				status := r.raw(request + " HTTP/1.1\r\nHost: " + host + "\r\n" + bearer + "\r\n")
+				if refused := status == http.StatusForbidden || status == http.StatusBadRequest; refused == good || status == 0 {
+					t.Errorf("%s of host %q over %s: %d", request, host, r.addr.Network(), status)
+				}
+			}
+		}
+
+		// The line of the request counts, not the header.
+		if status := r.raw("GET http://evil.example/v1/spools HTTP/1.1\r\nHost: localhost\r\n" + bearer + "\r\n"); status != 403 {
+			t.Errorf("absolute: %d", status)
+		}
+
+		if status := r.raw("GET /v1/spools HTTP/1.0\r\n" + bearer + "\r\n"); status != 403 {
+			t.Errorf("none: %d", status)
+		}
+
+		for _, hosts := range []string{"", "Host: localhost\r\nHost: evil.example\r\n"} {
+			if status := r.raw("GET /v1/spools HTTP/1.1\r\n" + hosts + bearer + "\r\n"); status != 400 {
+				t.Errorf("%q: %d", hosts, status)
+			}
+		}
+
+		// Without a right token nobody learns even that.
+		if status := r.raw("GET /v1/spools HTTP/1.1\r\nHost: evil.example\r\n\r\n"); status != 403 {
+			t.Errorf("no token: %d", status)
+		}
+	}
+}
+
+// A page of another origin in the browser of somebody who may.
+func TestCrossSite(t *testing.T) {
+	t.Parallel()
+
+	for _, r := range []*rig{prepare(t).tcp(), prepare(t).unix()} {
+		host := "localhost"
+		if r.addr.Network() == "tcp" {
+			host = r.addr.String()
+		}
+
+		for _, bad := range []header{
+			{"Origin", "http://evil.example"}, {"Origin", "null"}, {"Origin", "http://" + host + "1"}, {"Origin", "x"},
+			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		} {
+			for _, path := range []string{"/start", "/v1/spools/orders/pause", "/v1/jobs/retry", "/v1/spools/orders/files?name=a"} {
+				r.post(path, "", bad).want(t, http.StatusForbidden, wire.CodeForbidden)
+			}
+
+			a := r.do(http.MethodGet, "/v1/spools", nil, bad).want(t, http.StatusOK, "")
+			for name := range a.Header {
+				if strings.HasPrefix(name, "Access-Control") {
+					t.Errorf("%s: %s", name, a.Header.Get(name))
+				}
+			}
+
+			// Pages may read WebSockets whatever their origin, so these count as a POST.
+			r.do(http.MethodGet, "/v1/monitor", nil, bad, header{"Connection", "Upgrade"}, header{"Upgrade", "websocket"}).
+				want(t, http.StatusForbidden, wire.CodeForbidden)
+		}
+
+		for _, good := range []header{{"Origin", "http://" + host}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}} {
+			r.post("/v1/spools/orders/pause", "", good).want(t, http.StatusOK, "")
+		}
+
+		// A browser asks first whether it may.
+		r.do(http.MethodOptions, "/start", nil, header{"Origin", "http://evil.example"},
+			header{"Access-Control-Request-Method", "POST"}).want(t, http.StatusMethodNotAllowed, wire.CodeMethod)
+
+		if r.spools[0].count() != 0 {
+			t.Error("a foreign page started something")
+		}
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t)
+	r.options.Log = zerolog.New(&r.log).Level(zerolog.DebugLevel)
+	r.tcp()
+
+	line := func(headers ...string) string {
+		return "GET /v1/spools HTTP/1.1\r\nHost: localhost\r\n" + strings.Join(append(headers, ""), "\r\n") + "\r\n"
+	}
+
+	for _, good := range []string{"Bearer " + token, "bearer " + token, "BEARER  " + token} {
+		if status := r.raw(line("Authorization: " + good)); status != http.StatusOK {
+			t.Errorf("%s: %d", good, status)
+		}
+	}
+
+	for _, bad := range [][]string{
+		nil,
+		{"Authorization: Bearer " + token[:len(token)-1]},
+		{"Authorization: Bearer " + token + "x"},
+		{"Authorization: Bearer"},
+		{"Authorization: " + token},
+		{"Authorization: Basic " + token},
+		{"Authorization: Bearer " + token, "Authorization: Bearer " + token},
+		{"Authorization: Bearer x", "Authorization: Bearer " + token},
+		{"Cookie: token=" + token},
+		{"Sec-WebSocket-Protocol: importerd.token." + token}, // of no WebSocket
+		{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Protocol: importerd.token.x, importerd"},
+	} {
+		s := r.socket()
+		must(t, s.send(line(bad...)))
+
+		answer, err := http.ReadResponse(s.reader, nil)
+		must(t, err)
+
+		text, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+
+		if answer.StatusCode != http.StatusUnauthorized || answer.Header.Get("WWW-Authenticate") == "" || !answer.Close {
+			t.Errorf("%v: %d %v", bad, answer.StatusCode, answer.Header)
+		}
+
+		if strings.Contains(string(text), token) {
+			t.Errorf("%v: it tells the token", bad)
+		}
+	}
+
+	for path, want := range map[string]int{
+		"/v1/spools?token=" + token: 401, "/healthz": 200, "/readyz": 401, "/metrics": 401, "/v1/openapi.yaml": 401,
+		"/none": 401, "/v1/../healthz": 401,
+	} {
+		if status := r.raw("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"); status != want {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+
+	if status := r.raw("POST /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"); status != 401 {
+		t.Errorf("POST /healthz: %d", status)
+	}
+
+	if text := r.log.String(); strings.Contains(text, token) || !strings.Contains(text, `"status":401`) {
+		t.Errorf("the log: %s", text)
+	}
+
+	// Over a socket its mode decides.
+	other := prepare(t)
+	other.options.Token = func() string { return token }
+	other.unix().get("/v1/spools").want(t, http.StatusOK, "")
+}
+
+// The token may change, and a file that was emptied opens no door.
+func TestTokenChanges(t *testing.T) {
+	t.Parallel()
+
+	now := token
+	r := prepare(t)
+	r.options.Token = func() string { return now }
+	r.tcp()
+
+	with := func(token string) int {
+		return r.raw("GET /v1/spools HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n\r\n")
+	}
+
+	if a, b := with(token), with("fedcba9876543210"); a != 200 || b != 401 {
+		t.Errorf("%d, %d", a, b)
+	}
+
+	now = "fedcba9876543210"
+	if a, b := with(token), with(now); a != 401 || b != 200 {
+		t.Errorf("%d, %d", a, b)
+	}
+
+	for _, short := range []string{"", "short"} {
+		now = short
+		if status := with(short); status != 401 {
+			t.Errorf("%q: %d", short, status)
+		}
+	}
+}
+
+// Who guesses is slowed down, and shuts out nobody.
+func TestGuesses(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t).tcp()
+	slowed := false
+
+	for range 200 {
+		a := r.do(http.MethodGet, "/v1/spools", nil, header{"Authorization", "Bearer no"})
+		if slowed = a.StatusCode == http.StatusTooManyRequests; slowed {
+			if a.want(t, http.StatusTooManyRequests, wire.CodeTooMany).Header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+
+			break
+		}
+	}
+
+	if !slowed {
+		t.Error("200 guesses are answered")
+	}
+
+	r.get("/v1/spools").want(t, http.StatusOK, "")
+}
+
+func TestRate(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t)
+	r.options.Rate = 1
+	r.unix()
+
+	var last reply
+	for range 20 {
+		if last = r.get("/v1/spools"); last.StatusCode != http.StatusOK {
+			break
+		}
+	}
+
+	if last.want(t, http.StatusTooManyRequests, wire.CodeTooMany).Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+
+	r.get("/healthz").want(t, http.StatusOK, "")
+}
+
+// hurried is a rig whose patience is short.
+func hurried(t *testing.T) *rig {
+	t.Helper()
+
+	r := prepare(t)
+	r.options.Stall = 300 * time.Millisecond
+	r.options.Log = zerolog.New(&r.log).Level(zerolog.DebugLevel)
+
+	return r
+}
+
+func TestSlowHeader(t *testing.T) {
+	t.Parallel()
+
+	r := hurried(t).unix()
+
+	for _, part := range []string{"", "GET", "GET /v1/spools HTTP/1.1\r\nHost: localhost\r\nX: "} {
+		s := r.socket()
+		must(t, s.send(part))
+
+		if status, _ := s.answer(); status != 0 && status != http.StatusBadRequest {
+			t.Errorf("%q is answered %d", part, status)
+		}
+	}
+
+	// One that comes on and on gains nothing by it.
+	s := r.socket()
+	tick := time.NewTicker(20 * time.Millisecond)
+
+	defer tick.Stop()
+
+	began := time.Now()
+
+	for err := s.send("GET /v1/spools HTTP/1.1\r\nHost: localhost\r\n"); err == nil; <-tick.C {
+		if err = s.send("X: y\r\n"); time.Since(began) > 20*time.Second {
+			t.Fatal("a slow header is waited for")
+		}
+	}
+}
+
+func TestHugeHeader(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t).unix()
+
+	for _, text := range []string{
+		"GET /v1/spools HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 64<<10),
+		"GET /" + strings.Repeat("x", 64<<10),
+		"GET /v1/spools HTTP/1.1\r\nHost: localhost\r\n" + strings.Repeat("X: y\r\n", 10<<10),
+	} {
+		s := r.socket()
+		_ = s.send(text) // it may be cut off before it has sent all
+
+		if status, _ := s.answer(); status != http.StatusRequestHeaderFieldsTooLarge && status != 0 {
+			t.Errorf("%.20s: %d", text, status)
+		}
+	}
+
+	r.get("/v1/spools").want(t, http.StatusOK, "")
+}
+
+// kept checks that uploads left nothing.
+func (r *rig) nothingKept() {
+	r.t.Helper()
+
+	until(r.t, "all drafts closed", func() bool { return r.spools[0].drafts.Load() == 0 })
+
+	if n := r.spools[0].count(); n != 0 {
+		r.t.Errorf("%d jobs", n)
+	}
+}
+
+const upload = "POST /v1/spools/orders/files?name=a HTTP/1.1\r\nHost: localhost\r\n"
+
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+
+	r := hurried(t).unix()
+
+	// One that stops, in a body and before one that nobody wants.
+	for _, request := range []string{
+		upload, "POST /v1/spools/orders/pause HTTP/1.1\r\nHost: localhost\r\n",
+		"POST /v1/jobs/retry HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",
+	} {
+		s := r.socket()
+		must(t, s.send(request+"Content-Length: 1000\r\n\r\n"))
+
+		if status, _ := s.answer(); status != http.StatusBadRequest {
+			t.Errorf("%.40s: %d", request, status)
+		}
+	}
+
+	s := r.socket()
+	must(t, s.send("GET /none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"))
+
+	if status, _ := s.answer(); status != http.StatusNotFound {
+		t.Errorf("none: %d", status)
+	}
+
+	// One that sends a byte now and then.
+	s = r.socket()
+	tick := time.NewTicker(50 * time.Millisecond) // a third of what is asked for
+
+	defer tick.Stop()
+
+	began := time.Now()
+
+	for err := s.send(upload + "Content-Length: 100000\r\n\r\n"); err == nil; <-tick.C {
+		if err = s.send("x"); time.Since(began) > 20*time.Second {
+			t.Fatal("a slow body is waited for")
+		}
+	}
+
+	r.nothingKept()
+}
+
+// A body that comes steadily may take much longer than one read.
+func TestLongBody(t *testing.T) {
+	t.Parallel()
+
+	r := hurried(t).unix()
+	s := r.socket()
+	tick := time.NewTicker(100 * time.Millisecond)
+
+	defer tick.Stop()
+
+	must(t, s.send(upload+"Content-Length: 1500\r\n\r\n"))
+
+	for range 15 {
+		<-tick.C
+		must(t, s.send(strings.Repeat("x", 100)))
+	}
+
+	if status, text := s.answer(); status != http.StatusCreated {
+		t.Errorf("%d %s", status, text)
+	}
+}
+
+// An answer that is long in coming is waited for: the patience is for bodies.
+func TestLongWait(t *testing.T) {
+	t.Parallel()
+
+	r := hurried(t).unix()
+	began := time.Now()
+
+	r.post("/start?wait=1s", "body").want(t, http.StatusAccepted, "")
+
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("it waited %v", took)
+	}
+}
+
+func TestCutBody(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t).unix()
+
+	for _, rest := range []string{
+		"Content-Length: 100\r\n\r\n" + strings.Repeat("x", 99),
+		"Content-Length: 1\r\n\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
+		"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nhello",
+		"Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+		"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100\r\n\r\n--b\r\nContent-Disposition: form-data; " +
+			"name=\"file\"\r\n\r\nxxx",
+	} {
+		s := r.socket()
+		must(t, s.send(upload+rest))
+		must(t, s.Conn.(*net.UnixConn).CloseWrite()) //nolint:forcetypeassert // made so
+
+		if status, _ := s.answer(); status != http.StatusBadRequest && status != 0 {
+			t.Errorf("%q: %d", rest, status)
+		}
+
+		s = r.socket()
+		must(t, s.send(upload+rest))
+		must(t, s.Close())
+	}
+
+	r.nothingKept()
+
+	for _, rest := range []string{"Content-Length: -1\r\n\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"} {
+		if status := r.raw(upload + rest); status != http.StatusBadRequest {
+			t.Errorf("%q: %d", rest, status)
+		}
+	}
+
+	r.nothingKept()
+}
+
+func TestEndlessBody(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t)
+	r.options.MaxUpload = 1 << 20
+	r.unix()
+
+	for _, request := range []string{
+		upload,
+		upload + "Content-Type: multipart/form-data; boundary=b\r\n",
+		"POST /v1/jobs/retry HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",
+	} {
+		s := r.socket()
+		must(t, s.send(request+"Transfer-Encoding: chunked\r\n\r\n"))
+
+		sent, chunk := 0, strings.Repeat("x", 64<<10)
+		for err := error(nil); err == nil && sent < 64<<20; sent += len(chunk) {
+			err = s.send(fmt.Sprintf("%x\r\n%s\r\n", len(chunk), chunk))
+		}
+
+		if sent >= 64<<20 {
+			t.Errorf("%.40s: 64 MiB are taken", request)
+		}
+
+		if status, _ := s.answer(); status != http.StatusRequestEntityTooLarge && status != http.StatusBadRequest && status != 0 {
+			t.Errorf("%.40s: %d", request, status)
+		}
+	}
+
+	r.nothingKept()
+}
+
+// Who does not read his answer holds nothing.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+
+	r := hurried(t).unix()
+	rec := r.spools[0].put(job.Record{State: job.Processing})
+	must(t, r.spools[0].logOf(t, rec.ID).Truncate(100<<20))
+
+	for _, query := range []string{"", "?follow=true"} {
+		s := r.socket()
+		must(t, s.send("GET /v1/jobs/"+rec.ID.String()+"/log"+query+" HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+	}
+
+	until(t, "both cut off", func() bool { return strings.Count(r.log.String(), `"bytes"`) == 2 })
+}
+
+func TestConnectionLimit(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t)
+	r.options.MaxConns = 2
+	r.unix()
+
+	first, second := r.socket(), r.socket()
+	ask := "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+	for _, s := range []socket{first, second} {
+		must(t, s.send(ask))
+
+		if status, _ := s.answer(); status != http.StatusOK {
+			t.Fatal(status)
+		}
+	}
+
+	third := r.socket()
+	must(t, third.send(ask))
+	must(t, third.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+
+	if _, err := third.reader.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("a third one is answered: %v", err)
+	}
+
+	must(t, first.Close())
+
+	third.reader.Reset(third.Conn)
+	must(t, third.SetReadDeadline(time.Now().Add(30*time.Second)))
+
+	if status, _ := third.answer(); status != http.StatusOK {
+		t.Errorf("%d when one has gone", status)
+	}
+}
+
+// A mistake of ours tells nothing to whoever found it.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t)
+	spools := r.options.Spools()
+	status := spools[0].Status
+	spools[0].Status = func() wire.Spool {
+		if r.draining.Load() {
+			return status()
+		}
+
+		panic("bug: password hunter2")
+	}
+	r.unix()
+
+	a := r.get("/v1/spools").want(t, http.StatusInternalServerError, wire.CodeInternal)
+	if strings.Contains(a.text, "hunter2") || !strings.Contains(r.log.String(), "hunter2") {
+		t.Errorf("%s; the log: %s", a.text, r.log.String())
+	}
+
+	r.draining.Store(true)
+	r.get("/v1/spools").want(t, http.StatusOK, "")
+}
+
+func TestSecurityHeaders(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t).tcp()
+
+	for _, a := range []reply{
+		r.get("/v1/spools"), r.get("/none"), r.get("/healthz"),
+		r.do(http.MethodGet, "/v1/spools", nil, header{"Authorization", "x"}),
+	} {
+		if a.Header.Get("X-Content-Type-Options") != "nosniff" || a.Header.Get("Cache-Control") != "no-store" ||
+			!strings.Contains(a.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%d: %v", a.StatusCode, a.Header)
+		}
+
+		// Strangers are not told which version has which holes.
+		if known := a.Header.Get("Server") != ""; known != (a.StatusCode != http.StatusUnauthorized) {
+			t.Errorf("%d: server %q", a.StatusCode, a.Header.Get("Server"))
+		}
+	}
+}
+
+// Nobody is there any more for the answer: that is no mistake of ours.
+func TestClientGoesAway(t *testing.T) {
+	t.Parallel()
+
+	r := hurried(t).unix()
+	ctx, cancel := context.WithCancel(t.Context())
+
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/start?wait=1m", nil)
+	must(t, err)
+
+	gone := make(chan error) // the goroutine sends once
+
+	go func() {
+		answer, err := r.client.Do(req)
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		gone <- err
+	}()
+
+	until(t, "accepted", func() bool { return r.spools[0].count() == 1 })
+	cancel()
+
+	if err := <-gone; err == nil {
+		t.Error("it was answered")
+	}
+
+	until(t, "given up", func() bool { return strings.Contains(r.log.String(), `"path":"/start"`) })
+
+	if text := r.log.String(); strings.Contains(text, `"level":"error"`) {
+		t.Error(text)
+	}
+}
