@@ -2,9 +2,7 @@ package control_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"importerd/internal/control/wire"
-	"importerd/internal/job"
 
 	"github.com/rs/zerolog"
 )
@@ -91,11 +88,14 @@ func TestRebinding(t *testing.T) {
 
 		for host, good := range map[string]bool{
 			"localhost": true, "LocalHost:" + port: true, "127.0.0.1": true, "[::1]:" + port: true, "127.0.0.1:1": true,
-			"evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false, "evil.example:" + port: false,
-			"localhost.": false, "": false, "127.0.0.2": false, "[::2]": false, "localhost:x:y": false, "@localhost": false,
+			"evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
+			"evil.example:" + port: false, "localhost.": false, "": false, "127.0.0.2": false, "[::2]": false, "localhost:x:y": false,
+			"@localhost": false,
 			"importerd": r.addr.Network() == "unix", "files.example": own, "files.example:8080": own,
 		} {
-			for _, request := range []string{"GET /v1/spools", "POST /v1/spools/orders/sweep", "GET /healthz", "GET /v1/openapi.yaml"} {
+			for _, request := range []string{
+				"GET /v1/spools", "POST /v1/spools/orders/sweep", "GET /healthz", "GET /v1/openapi.yaml",
+			} {
 				status := r.raw(request + " HTTP/1.1\r\nHost: " + host + "\r\n" + bearer + "\r\n")
 				if refused := status == http.StatusForbidden || status == http.StatusBadRequest; refused == good || status == 0 {
 					t.Errorf("%s of host %q over %s: %d", request, host, r.addr.Network(), status)
@@ -104,7 +104,8 @@ func TestRebinding(t *testing.T) {
 		}
 
 		// The line of the request counts, not the header.
-		if status := r.raw("GET http://evil.example/v1/spools HTTP/1.1\r\nHost: localhost\r\n" + bearer + "\r\n"); status != 403 {
+		status := r.raw("GET http://evil.example/v1/spools HTTP/1.1\r\nHost: localhost\r\n" + bearer + "\r\n")
+		if status != 403 {
 			t.Errorf("absolute: %d", status)
 		}
 
@@ -136,10 +137,16 @@ func TestCrossSite(t *testing.T) {
 		}
 
 		for _, bad := range []header{
-			{"Origin", "http://evil.example"}, {"Origin", "null"}, {"Origin", "http://" + host + "1"}, {"Origin", "x"},
-			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+			{"Origin", "http://evil.example"},
+			{"Origin", "null"},
+			{"Origin", "http://" + host + "1"},
+			{"Origin", "x"},
+			{"Sec-Fetch-Site", "cross-site"},
+			{"Sec-Fetch-Site", "same-site"},
 		} {
-			for _, path := range []string{"/start", "/v1/spools/orders/pause", "/v1/jobs/retry", "/v1/spools/orders/files?name=a"} {
+			for _, path := range []string{
+				"/start", "/v1/spools/orders/pause", "/v1/jobs/retry", "/v1/spools/orders/files?name=a",
+			} {
 				r.post(path, "", bad).want(t, http.StatusForbidden, wire.CodeForbidden)
 			}
 
@@ -155,7 +162,9 @@ func TestCrossSite(t *testing.T) {
 				want(t, http.StatusForbidden, wire.CodeForbidden)
 		}
 
-		for _, good := range []header{{"Origin", "http://" + host}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}} {
+		for _, good := range []header{
+			{"Origin", "http://" + host}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"},
+		} {
 			r.post("/v1/spools/orders/pause", "", good).want(t, http.StatusOK, "")
 		}
 
@@ -316,281 +325,6 @@ func TestRate(t *testing.T) {
 	r.get("/healthz").want(t, http.StatusOK, "")
 }
 
-// hurried is a rig whose patience is short.
-func hurried(t *testing.T) *rig {
-	t.Helper()
-
-	r := prepare(t)
-	r.options.Stall = 300 * time.Millisecond
-	r.options.Log = zerolog.New(&r.log).Level(zerolog.DebugLevel)
-
-	return r
-}
-
-func TestSlowHeader(t *testing.T) {
-	t.Parallel()
-
-	r := hurried(t).unix()
-
-	for _, part := range []string{"", "GET", "GET /v1/spools HTTP/1.1\r\nHost: localhost\r\nX: "} {
-		s := r.socket()
-		must(t, s.send(part))
-
-		if status, _ := s.answer(); status != 0 && status != http.StatusBadRequest {
-			t.Errorf("%q is answered %d", part, status)
-		}
-	}
-
-	// One that comes on and on gains nothing by it.
-	s := r.socket()
-	tick := time.NewTicker(20 * time.Millisecond)
-
-	defer tick.Stop()
-
-	began := time.Now()
-
-	for err := s.send("GET /v1/spools HTTP/1.1\r\nHost: localhost\r\n"); err == nil; <-tick.C {
-		if err = s.send("X: y\r\n"); time.Since(began) > 20*time.Second {
-			t.Fatal("a slow header is waited for")
-		}
-	}
-}
-
-func TestHugeHeader(t *testing.T) {
-	t.Parallel()
-
-	r := prepare(t).unix()
-
-	for _, text := range []string{
-		"GET /v1/spools HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 64<<10),
-		"GET /" + strings.Repeat("x", 64<<10),
-		"GET /v1/spools HTTP/1.1\r\nHost: localhost\r\n" + strings.Repeat("X: y\r\n", 10<<10),
-	} {
-		s := r.socket()
-		_ = s.send(text) // it may be cut off before it has sent all
-
-		if status, _ := s.answer(); status != http.StatusRequestHeaderFieldsTooLarge && status != 0 {
-			t.Errorf("%.20s: %d", text, status)
-		}
-	}
-
-	r.get("/v1/spools").want(t, http.StatusOK, "")
-}
-
-// kept checks that uploads left nothing.
-func (r *rig) nothingKept() {
-	r.t.Helper()
-
-	until(r.t, "all drafts closed", func() bool { return r.spools[0].drafts.Load() == 0 })
-
-	if n := r.spools[0].count(); n != 0 {
-		r.t.Errorf("%d jobs", n)
-	}
-}
-
-const upload = "POST /v1/spools/orders/files?name=a HTTP/1.1\r\nHost: localhost\r\n"
-
-func TestSlowBody(t *testing.T) {
-	t.Parallel()
-
-	r := hurried(t).unix()
-
-	// One that stops, in a body and before one that nobody wants.
-	for _, request := range []string{
-		upload, "POST /v1/spools/orders/pause HTTP/1.1\r\nHost: localhost\r\n",
-		"POST /v1/jobs/retry HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",
-	} {
-		s := r.socket()
-		must(t, s.send(request+"Content-Length: 1000\r\n\r\n"))
-
-		if status, _ := s.answer(); status != http.StatusBadRequest {
-			t.Errorf("%.40s: %d", request, status)
-		}
-	}
-
-	s := r.socket()
-	must(t, s.send("GET /none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"))
-
-	if status, _ := s.answer(); status != http.StatusNotFound {
-		t.Errorf("none: %d", status)
-	}
-
-	// One that sends a byte now and then.
-	s = r.socket()
-	tick := time.NewTicker(50 * time.Millisecond) // a third of what is asked for
-
-	defer tick.Stop()
-
-	began := time.Now()
-
-	for err := s.send(upload + "Content-Length: 100000\r\n\r\n"); err == nil; <-tick.C {
-		if err = s.send("x"); time.Since(began) > 20*time.Second {
-			t.Fatal("a slow body is waited for")
-		}
-	}
-
-	r.nothingKept()
-}
-
-// A body that comes steadily may take much longer than one read.
-func TestLongBody(t *testing.T) {
-	t.Parallel()
-
-	r := hurried(t).unix()
-	s := r.socket()
-	tick := time.NewTicker(100 * time.Millisecond)
-
-	defer tick.Stop()
-
-	must(t, s.send(upload+"Content-Length: 1500\r\n\r\n"))
-
-	for range 15 {
-		<-tick.C
-		must(t, s.send(strings.Repeat("x", 100)))
-	}
-
-	if status, text := s.answer(); status != http.StatusCreated {
-		t.Errorf("%d %s", status, text)
-	}
-}
-
-// An answer that is long in coming is waited for: the patience is for bodies.
-func TestLongWait(t *testing.T) {
-	t.Parallel()
-
-	r := hurried(t).unix()
-	began := time.Now()
-
-	r.post("/start?wait=1s", "body").want(t, http.StatusAccepted, "")
-
-	if took := time.Since(began); took < time.Second {
-		t.Errorf("it waited %v", took)
-	}
-}
-
-func TestCutBody(t *testing.T) {
-	t.Parallel()
-
-	r := prepare(t).unix()
-
-	for _, rest := range []string{
-		"Content-Length: 100\r\n\r\n" + strings.Repeat("x", 99),
-		"Content-Length: 1\r\n\r\n",
-		"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-		"Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
-		"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nhello",
-		"Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
-		"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100\r\n\r\n--b\r\nContent-Disposition: form-data; " +
-			"name=\"file\"\r\n\r\nxxx",
-	} {
-		s := r.socket()
-		must(t, s.send(upload+rest))
-		must(t, s.Conn.(*net.UnixConn).CloseWrite()) //nolint:forcetypeassert // made so
-
-		if status, _ := s.answer(); status != http.StatusBadRequest && status != 0 {
-			t.Errorf("%q: %d", rest, status)
-		}
-
-		s = r.socket()
-		must(t, s.send(upload+rest))
-		must(t, s.Close())
-	}
-
-	r.nothingKept()
-
-	for _, rest := range []string{"Content-Length: -1\r\n\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"} {
-		if status := r.raw(upload + rest); status != http.StatusBadRequest {
-			t.Errorf("%q: %d", rest, status)
-		}
-	}
-
-	r.nothingKept()
-}
-
-func TestEndlessBody(t *testing.T) {
-	t.Parallel()
-
-	r := prepare(t)
-	r.options.MaxUpload = 1 << 20
-	r.unix()
-
-	for _, request := range []string{
-		upload,
-		upload + "Content-Type: multipart/form-data; boundary=b\r\n",
-		"POST /v1/jobs/retry HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",
-	} {
-		s := r.socket()
-		must(t, s.send(request+"Transfer-Encoding: chunked\r\n\r\n"))
-
-		sent, chunk := 0, strings.Repeat("x", 64<<10)
-		for err := error(nil); err == nil && sent < 64<<20; sent += len(chunk) {
-			err = s.send(fmt.Sprintf("%x\r\n%s\r\n", len(chunk), chunk))
-		}
-
-		if sent >= 64<<20 {
-			t.Errorf("%.40s: 64 MiB are taken", request)
-		}
-
-		if status, _ := s.answer(); status != http.StatusRequestEntityTooLarge && status != http.StatusBadRequest && status != 0 {
-			t.Errorf("%.40s: %d", request, status)
-		}
-	}
-
-	r.nothingKept()
-}
-
-// Who does not read his answer holds nothing.
-func TestSlowReader(t *testing.T) {
-	t.Parallel()
-
-	r := hurried(t).unix()
-	rec := r.spools[0].put(job.Record{State: job.Processing})
-	must(t, r.spools[0].logOf(t, rec.ID).Truncate(100<<20))
-
-	for _, query := range []string{"", "?follow=true"} {
-		s := r.socket()
-		must(t, s.send("GET /v1/jobs/"+rec.ID.String()+"/log"+query+" HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-	}
-
-	until(t, "both cut off", func() bool { return strings.Count(r.log.String(), `"bytes"`) == 2 })
-}
-
-func TestConnectionLimit(t *testing.T) {
-	t.Parallel()
-
-	r := prepare(t)
-	r.options.MaxConns = 2
-	r.unix()
-
-	first, second := r.socket(), r.socket()
-	ask := "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-	for _, s := range []socket{first, second} {
-		must(t, s.send(ask))
-
-		if status, _ := s.answer(); status != http.StatusOK {
-			t.Fatal(status)
-		}
-	}
-
-	third := r.socket()
-	must(t, third.send(ask))
-	must(t, third.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
-
-	if _, err := third.reader.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("a third one is answered: %v", err)
-	}
-
-	must(t, first.Close())
-
-	third.reader.Reset(third.Conn)
-	must(t, third.SetReadDeadline(time.Now().Add(30*time.Second)))
-
-	if status, _ := third.answer(); status != http.StatusOK {
-		t.Errorf("%d when one has gone", status)
-	}
-}
-
 // A mistake of ours tells nothing to whoever found it.
 func TestPanic(t *testing.T) {
 	t.Parallel()
@@ -634,39 +368,5 @@ func TestSecurityHeaders(t *testing.T) {
 		if known := a.Header.Get("Server") != ""; known != (a.StatusCode != http.StatusUnauthorized) {
 			t.Errorf("%d: server %q", a.StatusCode, a.Header.Get("Server"))
 		}
-	}
-}
-
-// Nobody is there any more for the answer: that is no mistake of ours.
-func TestClientGoesAway(t *testing.T) {
-	t.Parallel()
-
-	r := hurried(t).unix()
-	ctx, cancel := context.WithCancel(t.Context())
-
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/start?wait=1m", nil)
-	must(t, err)
-
-	gone := make(chan error) // the goroutine sends once
-
-	go func() {
-		answer, err := r.client.Do(req)
-		if err == nil {
-			_ = answer.Body.Close()
-		}
-		gone <- err
-	}()
-
-	until(t, "accepted", func() bool { return r.spools[0].count() == 1 })
-	cancel()
-
-	if err := <-gone; err == nil {
-		t.Error("it was answered")
-	}
-
-	until(t, "given up", func() bool { return strings.Contains(r.log.String(), `"path":"/start"`) })
-
-	if text := r.log.String(); strings.Contains(text, `"level":"error"`) {
-		t.Error(text)
 	}
 }

@@ -114,7 +114,9 @@ func TestBulkRefuses(t *testing.T) {
 		want(t, http.StatusRequestEntityTooLarge, wire.CodeTooLarge)
 
 	// What a form of a foreign page could send.
-	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""} {
+	for _, kind := range []string{
+		"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "",
+	} {
 		r.post("/v1/jobs/retry", `{"spool":"orders"}`, header{"Content-Type", kind}).
 			want(t, http.StatusBadRequest, wire.CodeBadRequest)
 	}

@@ -231,7 +231,8 @@ func TestGetJob(t *testing.T) {
 		t.Error("the list has output")
 	}
 
-	if a := r.get("/v1/jobs/"+job.NewID().String()).want(t, http.StatusNotFound, wire.CodeNotFound); !strings.Contains(a.text, "kept") {
+	a := r.get("/v1/jobs/"+job.NewID().String()).want(t, http.StatusNotFound, wire.CodeNotFound)
+	if !strings.Contains(a.text, "kept") {
 		t.Errorf("no hint: %s", a.text)
 	}
 

@@ -46,7 +46,8 @@ func TestLog(t *testing.T) {
 	add(t, r.spools[0].logOf(t, rec.ID), "<b>one\xff\n")
 
 	a := r.get(path).want(t, http.StatusOK, "")
-	if a.text != "<b>one\xff\n" || a.Header.Get("Content-Type") != plain || a.Header.Get("X-Content-Type-Options") != "nosniff" {
+	if a.text != "<b>one\xff\n" || a.Header.Get("Content-Type") != plain ||
+		a.Header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("%q, %v", a.text, a.Header)
 	}
 

@@ -104,7 +104,7 @@ func TestServeAgain(t *testing.T) {
 		conn, err := net.Dial("unix", l.Addr().String())
 		must(t, err)
 
-		defer conn.Close()
+		t.Cleanup(func() { _ = conn.Close() })
 	}
 
 	stop()
@@ -319,4 +319,38 @@ func TestEvents(t *testing.T) {
 
 	must(t, <-r.ended)
 	r.ended <- nil
+}
+
+// Nobody is there any more for the answer: that is no mistake of ours.
+func TestClientGoesAway(t *testing.T) {
+	t.Parallel()
+
+	r := hurried(t).unix()
+	ctx, cancel := context.WithCancel(t.Context())
+
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/start?wait=1m", nil)
+	must(t, err)
+
+	gone := make(chan error) // the goroutine sends once
+
+	go func() {
+		answer, err := r.client.Do(req)
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		gone <- err
+	}()
+
+	until(t, "accepted", func() bool { return r.spools[0].count() == 1 })
+	cancel()
+
+	if err := <-gone; err == nil {
+		t.Error("it was answered")
+	}
+
+	until(t, "given up", func() bool { return strings.Contains(r.log.String(), `"path":"/start"`) })
+
+	if text := r.log.String(); strings.Contains(text, `"level":"error"`) {
+		t.Error(text)
+	}
 }

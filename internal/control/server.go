@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -72,7 +73,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 
 	s.stop(context.WithoutCancel(ctx), srv)
-	_ = <-failed // that it was closed
+
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
 
 	return nil
 }

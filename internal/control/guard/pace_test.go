@@ -81,13 +81,13 @@ func TestLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer out.Close()
+	t.Cleanup(func() { _ = out.Close() })
 
 	in, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
+	t.Cleanup(func() { _ = in.Close() })
 
 	ended := make(chan error) // the goroutine sends once
 
