@@ -36,7 +36,7 @@ func TestPages(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 
-	for _, page := range []string{"docs/api.md"} {
+	for _, page := range []string{"docs/api.md", "docs/monitoring.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 
