@@ -74,6 +74,29 @@ func (s *spool) end(t testing.TB, rec job.Record) job.Record {
 	return rec
 }
 
+// endMany ends n new jobs and returns what is told of them.
+func (s *spool) endMany(t testing.TB, n int) []string {
+	t.Helper()
+
+	recs := make([]job.Record, n)
+	told := make([]string, n)
+
+	for i := range recs {
+		recs[i] = job.Record{ID: job.NewID(), Spool: s.name, Name: "b.csv", State: job.Done, Cursor: s.journal.NextCursor()}
+		told[i] = ended(recs[i])
+	}
+
+	if err := s.journal.Commit(recs...); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, rec := range recs {
+		s.feed.Ended(rec)
+	}
+
+	return told
+}
+
 // server serves a hub over real connections.
 func server(t testing.TB, h *Hub) *httptest.Server {
 	t.Helper()
