@@ -3,6 +3,7 @@ package monitor
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -23,16 +24,14 @@ type entry struct {
 }
 
 // endOf returns the entry of an end.
-func endOf(f *Feed, rec *job.Record) *entry {
+func endOf(f *Feed, rec job.Record) *entry {
+	rec.Exit = clip(&rec)
+
 	return &entry{
 		id: rec.ID, feed: f, cursor: rec.Cursor,
 		json: sync.OnceValue(func() []byte {
-			j := wire.JobOf(*rec)
+			j := wire.JobOf(rec).WithOutput(rec.Exit)
 			j.Cursor = f.cursor(rec.Cursor)
-
-			if rec.State != job.Done && rec.Exit != nil {
-				j.Output = lastWords(rec.Exit.Tail)
-			}
 
 			return encode(j)
 		}),
@@ -52,23 +51,40 @@ func stateOf(f *Feed, rec *job.Record, progress *float64) *entry {
 	}
 }
 
+// clip returns how the last attempt ended, with as much of what the handler said as
+// an end tells: nothing if all is well.
+func clip(rec *job.Record) *job.Exit {
+	if rec.Exit == nil || len(rec.Exit.Tail) == 0 {
+		return rec.Exit
+	}
+
+	exit := *rec.Exit
+	exit.Tail = nil
+
+	if rec.State != job.Done {
+		exit.Tail = slices.Clone(lastWords(rec.Exit.Tail))
+	}
+
+	return &exit
+}
+
 // lastWords returns the end of what a handler said, from the begin of a line
 // where that leaves anything.
-func lastWords(tail []byte) string {
+func lastWords(tail []byte) []byte {
 	if len(tail) <= maxOutput {
-		return string(tail)
+		return tail
 	}
 
 	tail = tail[len(tail)-maxOutput:]
 	if _, rest, ok := bytes.Cut(tail, []byte("\n")); ok && len(rest) > 0 {
-		return string(rest)
+		return rest
 	}
 
 	for len(tail) > 0 && !utf8.RuneStart(tail[0]) {
 		tail = tail[1:]
 	}
 
-	return string(tail)
+	return tail
 }
 
 // encode writes v as JSON, which cannot fail for what we send.

@@ -84,7 +84,7 @@ func (f *Feed) Close() {
 // Ended tells the end of a job, which must be true after a power cut. Ends come
 // in ascending order of their Cursor; one may come again, with the same one.
 func (f *Feed) Ended(rec job.Record) {
-	h, e := f.hub, endOf(f, &rec)
+	h, e := f.hub, endOf(f, rec)
 
 	h.mu.Lock()
 	defer h.mu.Unlock()

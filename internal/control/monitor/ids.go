@@ -13,7 +13,7 @@ type ids struct {
 	hub   *Hub
 	from  resume
 	at    map[string]wire.Position // by spool: where the client stands
-	seen  map[string]*Feed         // by spool: the last one in which jobs were looked up
+	seen  map[string]*Feed         // by spool: the one whose journal was asked last
 	homes map[job.ID]*Feed         // where each job was found whose end is still to be told; nil: nowhere yet
 	queue []message                // still to be told, before what is in the inbox
 
@@ -106,6 +106,12 @@ func (s *ids) unpack(b *batch, changes bool) {
 	var news []change
 
 	s.hub.mu.Lock()
+
+	if b.more = s.moved; b.more { // what was told before what is in the inbox is not known yet
+		s.hub.mu.Unlock()
+
+		return
+	}
 
 	ends := s.inbox
 	s.inbox = nil

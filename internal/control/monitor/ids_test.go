@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"sync"
 	"testing"
 
 	"importerd/internal/control/wire"
@@ -103,4 +104,64 @@ func TestIDsWaitForSpools(t *testing.T) {
 		a.feed = h.Feed("a", a.journal)
 		l.want(ended(rec), "end "+wire.ReasonAllTold)
 	})
+}
+
+// hooked is a journal that does something when it is asked for a job.
+type hooked struct {
+	*book
+
+	asked func()
+}
+
+func (h hooked) Get(id job.ID) (job.Record, error) {
+	h.asked()
+
+	return h.book.Get(id)
+}
+
+// TestSpoolClosesUnderALookup: what was found in a journal that was closed then may
+// be the later half only. Nothing is told before all can be told in order.
+func TestSpoolClosesUnderALookup(t *testing.T) {
+	t.Parallel()
+
+	h := New(Options{Spools: []string{"a"}})
+	a := &spool{name: "a", journal: newBook()}
+
+	var (
+		closing sync.WaitGroup
+		once    sync.Once
+	)
+
+	a.feed = h.Feed("a", hooked{a.journal.(*book), func() {
+		once.Do(func() {
+			closing.Go(a.feed.Close)
+			until(t, func() bool {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+
+				return a.feed.closed
+			})
+		})
+	}})
+
+	first, second := a.end(t, job.Record{}), a.end(t, job.Record{})
+
+	sub, err := h.subscribe(wire.Watch{Watch: []job.ID{first.ID, second.ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.close()
+
+	if b, err := sub.fetch(true); err != nil || len(b.messages) != 0 || b.over || b.cursor != "" {
+		t.Errorf("%+v, %v", b, err)
+	}
+
+	closing.Wait()
+	h.Feed("a", a.journal)
+
+	b, err := sub.fetch(true)
+	if err != nil || len(b.messages) != 2 || !b.over ||
+		b.messages[0].cursor != h.CursorOf(first) || b.messages[1].cursor != h.CursorOf(second) {
+		t.Errorf("%+v, %v", b, err)
+	}
 }

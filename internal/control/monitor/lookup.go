@@ -12,8 +12,10 @@ import (
 type lookup struct {
 	*ids
 
-	views    []view
-	complete bool // there is one for each spool
+	views    []view   // nil: there is no reason to look
+	complete bool     // there is one for each spool
+	took     []*entry // out of the inbox, when the views were taken
+	found    []finding
 	ended    []*entry
 	changed  []*entry
 	unknown  []job.ID
@@ -23,24 +25,25 @@ type lookup struct {
 // meanwhile, and queues what is to be told of them. It says whether the client's
 // place in a spool is gone.
 func (s *ids) lookUp() (bool, error) {
-	l := lookup{ids: s}
+	for {
+		l := lookup{ids: s}
+		wanted := l.begin()
 
-	wanted := l.begin()
-	if len(wanted) == 0 {
-		return false, nil
-	}
+		if l.views == nil {
+			return false, nil
+		}
 
-	resets := l.enter()
-
-	for _, id := range wanted {
-		if err := l.job(id); err != nil {
+		whole, err := l.findAll(wanted)
+		if err != nil {
 			return false, err
 		}
+
+		if whole {
+			return l.apply(), nil
+		}
+
+		l.giveBack()
 	}
-
-	l.tell(resets)
-
-	return len(resets) > 0, nil
 }
 
 // begin returns the jobs that are to be looked up.
@@ -56,6 +59,7 @@ func (l *lookup) begin() []job.ID {
 
 	l.moved = false
 	l.views, l.complete = h.views()
+	l.took, l.inbox = l.inbox, nil
 
 	var wanted []job.ID
 
@@ -68,26 +72,89 @@ func (l *lookup) begin() []job.ID {
 	return wanted
 }
 
+// findAll looks in the journals; false: one was closed meanwhile. What was found in
+// it is not all that was told, and cannot be told in order.
+func (l *lookup) findAll(wanted []job.ID) (bool, error) {
+	for _, id := range wanted {
+		f, err := find(id, l.views)
+		if err != nil || f.unsure {
+			return false, err
+		}
+
+		f.rec.ID, f.rec.Exit = id, clip(&f.rec)
+		l.found = append(l.found, f)
+	}
+
+	return true, nil
+}
+
+// giveBack makes as if nothing had been looked up.
+func (l *lookup) giveBack() {
+	l.hub.mu.Lock()
+	defer l.hub.mu.Unlock()
+
+	l.moved = true
+	l.inbox = append(l.took, l.inbox...)
+}
+
+// apply queues what is to be told.
+func (l *lookup) apply() bool {
+	l.sortInbox()
+
+	resets := l.enter()
+
+	for i := range l.found {
+		l.job(&l.found[i])
+	}
+
+	l.tell(resets)
+
+	return len(resets) > 0
+}
+
+// sortInbox takes up what was in the inbox; it is told along with what was found, so
+// that all comes in order. Ends in a spool in which nothing was looked up, and which
+// is not open any more, have to wait: others that were told before them are not
+// known. They will be found in the journal.
+func (l *lookup) sortInbox() {
+	l.hub.mu.Lock()
+	defer l.hub.mu.Unlock()
+
+	for _, e := range l.took {
+		_, wanted := l.homes[e.id]
+		asked := l.seen[e.feed.spool] == e.feed ||
+			slices.ContainsFunc(l.views, func(v view) bool { return v.Feed == e.feed })
+
+		switch {
+		case wanted && asked:
+			l.ended = append(l.ended, e)
+			delete(l.homes, e.id)
+		case wanted:
+			l.hub.await(l.ids, e.id)
+		}
+	}
+}
+
 // enter compares the client's place with the journals of spools that have come
 // (back), and returns the spools of which it has lost its place.
 func (l *lookup) enter() []string {
 	var resets []string
 
 	for _, v := range l.views {
-		if l.seen[v.spool] == v.Feed {
+		at, known := l.at[v.spool]
+		if !known || l.seen[v.spool] == v.Feed {
 			continue
 		}
 
-		at, known := l.at[v.spool]
 		first := l.seen[v.spool] == nil
-		gone := known && at.Journal != "" && (at.Journal != v.id || first && at.Number > v.journal.LastCursor())
+		gone := at.Journal != "" && (at.Journal != v.id || first && at.Number > v.journal.LastCursor())
 
 		if gone {
 			resets = append(resets, v.spool)
-			l.from.cursor = slices.DeleteFunc(slices.Clone(l.from.cursor), func(p wire.Position) bool { return p.Spool == v.spool })
+			l.from.forget(v.spool)
 		}
 
-		if known && (gone || at.Journal == "") {
+		if gone || at.Journal == "" {
 			l.at[v.spool] = wire.Position{Spool: v.spool, Journal: v.id}
 		}
 	}
@@ -95,41 +162,41 @@ func (l *lookup) enter() []string {
 	return resets
 }
 
-// job looks one job up.
-func (l *lookup) job(id job.ID) error {
-	found, err := find(id, l.views)
+// job sorts out what was found of one job.
+func (l *lookup) job(f *finding) {
+	id := f.rec.ID
+
+	if _, wanted := l.homes[id]; !wanted {
+		return // its end was in the inbox
+	}
 
 	switch {
-	case err != nil:
-		return err
-	case found.at == nil && (found.unsure || !l.complete):
+	case f.at == nil && !l.complete:
 		l.homes[id] = nil
-	case found.at == nil:
+	case f.at == nil:
 		l.unknown = append(l.unknown, id)
 		l.drop(id)
-	case !found.at.isTold(&found.rec):
-		l.homes[id] = found.at.Feed
-		l.present(found)
+	case !f.at.isTold(&f.rec):
+		l.homes[id] = f.at.Feed
+		l.present(f)
 	default:
-		if had, _ := l.from.at(found.at.spool); found.rec.Cursor == 0 || found.rec.Cursor > had.Number {
-			l.ended = append(l.ended, endOf(found.at.Feed, &found.rec))
+		if had, _ := l.from.at(f.at.spool); f.rec.Cursor == 0 || f.rec.Cursor > had.Number {
+			l.ended = append(l.ended, endOf(f.at.Feed, f.rec))
 		}
 
 		l.drop(id)
 	}
-
-	return nil
 }
 
 // present notes how a job is now that has not ended.
-func (l *lookup) present(found finding) {
+func (l *lookup) present(f *finding) {
 	l.hub.mu.Lock()
 	defer l.hub.mu.Unlock()
 
-	if now, live := found.at.live[found.rec.ID]; live {
+	if now, live := f.at.live[f.rec.ID]; live {
 		l.changed = append(l.changed, now.entry)
-	} else if !found.rec.State.Ended() {
-		l.changed = append(l.changed, stateOf(found.at.Feed, &found.rec, nil))
+	} else if !f.rec.State.Ended() {
+		l.changed = append(l.changed, stateOf(f.at.Feed, &f.rec, nil))
 	}
 }
 
@@ -175,12 +242,11 @@ func (l *lookup) tell(resets []string) {
 // read. In spools in which jobs were looked up before, later ends may lie in the inbox.
 func (l *lookup) leave() {
 	for _, v := range l.views {
-		if l.seen[v.spool] == v.Feed || !l.lives(v.Feed) {
-			continue
+		if l.seen[v.spool] != v.Feed && l.lives(v.Feed) {
+			l.pass(&entry{feed: v.Feed, cursor: v.told})
 		}
 
 		l.seen[v.spool] = v.Feed
-		l.pass(&entry{feed: v.Feed, cursor: v.told})
 	}
 }
 

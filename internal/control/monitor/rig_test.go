@@ -348,3 +348,11 @@ func eachTransport(t *testing.T, test func(t *testing.T, dial dialer)) {
 		})
 	}
 }
+
+// present says how many clients a hub has.
+func present(h *Hub) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	return h.count
+}

@@ -130,6 +130,8 @@ func TestRestart(t *testing.T) {
 
 		want := append([]string{ended(a.end(t, waits))}, a.endMany(t, 3*batchSize)...)
 
+		stream.close()
+		ids.close()
 		h.Shut("restart")
 		a.feed.Close()
 

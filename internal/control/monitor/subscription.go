@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"slices"
+
 	"importerd/internal/control/wire"
 )
 
@@ -30,10 +32,7 @@ type batch struct {
 }
 
 // resume is what a client says where it stands.
-type resume struct {
-	cursor wire.Cursor
-	since  bool // it says something
-}
+type resume struct{ cursor wire.Cursor }
 
 // at returns the client's position in a spool; false: it says nothing of it.
 func (r resume) at(spool string) (wire.Position, bool) {
@@ -44,6 +43,11 @@ func (r resume) at(spool string) (wire.Position, bool) {
 	}
 
 	return wire.Position{Spool: spool}, false
+}
+
+// forget makes as if the client had said nothing of a spool.
+func (r *resume) forget(spool string) {
+	r.cursor = slices.DeleteFunc(slices.Clone(r.cursor), func(p wire.Position) bool { return p.Spool == spool })
 }
 
 // subscribe returns what w asks for. Errors are the client's fault.
@@ -57,7 +61,7 @@ func (h *Hub) subscribe(w wire.Watch) (subscription, error) {
 		return nil, badWatch(err)
 	}
 
-	from := resume{cursor, w.Since != ""}
+	from := resume{cursor}
 
 	if len(w.Watch) > 0 {
 		return newIDs(h, w.Watch, from), nil

@@ -186,7 +186,7 @@ func TestBeats(t *testing.T) {
 			<-time.After(time.Minute) // it reads nothing, not even pings
 			synctest.Wait()
 
-			if h.count != 0 {
+			if present(h) != 0 {
 				t.Error("a dead client is still there")
 			}
 		})
@@ -242,15 +242,15 @@ func TestSlowReaders(t *testing.T) {
 				<-time.After(29 * time.Second)
 				synctest.Wait()
 
-				if h.count != 2 {
-					t.Errorf("after 29 s there are %d clients", h.count)
+				if present(h) != 2 {
+					t.Errorf("after 29 s there are %d clients", present(h))
 				}
 
 				<-time.After(time.Second)
 				synctest.Wait()
 
-				if h.count != 1 {
-					t.Errorf("after 30 s there are %d clients", h.count)
+				if present(h) != 1 {
+					t.Errorf("after 30 s there are %d clients", present(h))
 				}
 			})
 		})
@@ -440,8 +440,8 @@ func TestShut(t *testing.T) {
 				h.Shut("the daemon ends")
 				heard.Wait()
 
-				if took := time.Since(begin); took > shutGrace || h.count != 0 {
-					t.Errorf("it took %v, %d clients are left", took, h.count)
+				if took := time.Since(begin); took > shutGrace || present(h) != 0 {
+					t.Errorf("it took %v, %d clients are left", took, present(h))
 				}
 
 				h.Shut("again")
