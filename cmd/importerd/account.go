@@ -37,6 +37,7 @@ type account struct {
 	Obstacles []string `json:"obstacles,omitempty"`
 	// Obstacles are why the spool takes no file at the moment.
 	Unasked   string   `json:"unasked,omitempty"`   // why the daemon was not asked; empty: it was
+	Unread    string   `json:"unread,omitempty"`    // why jobs may be missing; empty: none is
 	Spools    []string `json:"spools,omitempty"`    // not found: where it was looked for
 	Elsewhere string   `json:"elsewhere,omitempty"` // not found: what is at the path, which is in no spool
 }
@@ -58,6 +59,10 @@ func (t target) account(ctx context.Context, arg string) (account, error) {
 
 	if a.Reason == job.ReasonOpen {
 		a.Writers = writersOf(filepath.Join(t.inbox(), t.name))
+	}
+
+	if err != nil {
+		a.Unread = err.Error()
 	}
 
 	a.Found = a.Standing != "" || len(a.Jobs) > 0 || len(a.Files) > 0

@@ -107,7 +107,10 @@ func (s sheet) printFiles() {
 		}
 	}
 
-	if len(s.Jobs) == 0 {
+	switch {
+	case s.Unread != "":
+		s.line("job", "not known: %s", job.Show(s.Unread))
+	case len(s.Jobs) == 0:
 		s.line("job", "none of this name is known")
 	}
 }
