@@ -102,7 +102,7 @@ func (a *api) find(ctx context.Context, configPath, spool string) (*remote, erro
 func (a *api) ask(ctx context.Context, c *client.Client, spool string) (*remote, error) {
 	all, err := c.Spools(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says that it is about the daemon
+		return nil, err
 	}
 
 	info, _ := os.Stat(spool) // not there: it can only be a name

@@ -91,7 +91,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 
 	n, err := u.read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		u.err.Store(&err)
 	}
 
@@ -152,7 +152,7 @@ func (u *upload) read(p []byte) (int, error) {
 	case err == io.EOF: //nolint:errorlint // as it is returned
 		return 0, u.changed() // it has become shorter
 	case err != nil:
-		return 0, err //nolint:wrapcheck // names the operation and the path
+		return 0, err
 	}
 
 	return n, nil
