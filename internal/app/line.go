@@ -207,7 +207,7 @@ func (l *line) work() error {
 		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
 	}
 
-	work, done := l.app.stages.Work(l.cfg.Drain)
+	work, done := l.app.stages.Work(func() time.Duration { return l.cfg.Drain })
 	defer done()
 
 	if err := s.pool.Recover(intake, past); err != nil {

@@ -10,7 +10,7 @@ import (
 // actor is one member of a group.
 type actor struct {
 	name   string
-	grace  time.Duration
+	grace  func() time.Duration // asked when it is stopped
 	run    func(context.Context) error
 	cancel context.CancelFunc
 	done   chan struct{} // nobody sends; closed by the actor's goroutine when run has returned
@@ -44,13 +44,15 @@ func (a *actor) stop() error {
 
 	a.cancel()
 
-	timer := time.NewTimer(a.grace)
+	grace := a.grace()
+
+	timer := time.NewTimer(grace)
 	defer timer.Stop()
 
 	select {
 	case <-a.done:
 	case <-timer.C:
-		return fmt.Errorf("%s did not end within %s", a.name, a.grace)
+		return fmt.Errorf("%s did not end within %s", a.name, grace)
 	}
 
 	if onlyCanceled(a.err) {

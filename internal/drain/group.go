@@ -28,11 +28,21 @@ type Group struct {
 //
 // Add panics if the actor is not whole or the group runs already.
 func (g *Group) Add(name string, grace time.Duration, run func(context.Context) error) {
+	if grace <= 0 {
+		panic(fmt.Sprintf("bug: actor %q with grace %s cannot be added", name, grace))
+	}
+
+	g.AddLasting(name, func() time.Duration { return grace }, run)
+}
+
+// AddLasting is Add for an actor of which nobody knows before it is stopped how
+// long it may take then.
+func (g *Group) AddLasting(name string, grace func() time.Duration, run func(context.Context) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
-	if name == "" || grace <= 0 || run == nil || g.ran {
-		panic(fmt.Sprintf("bug: actor %q with grace %s cannot be added", name, grace))
+	if name == "" || run == nil || g.ran {
+		panic(fmt.Sprintf("bug: actor %q cannot be added", name))
 	}
 
 	g.actors = append(g.actors, &actor{name: name, grace: grace, run: run, done: make(chan struct{})})

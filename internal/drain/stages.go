@@ -100,16 +100,41 @@ func (s *Stages) Began() (time.Time, bool) {
 	return s.began, stage != Running
 }
 
+// Part returns the stages of a part of the daemon, which may drain before the
+// others: it begins its drain by Drain, or with s, and is cut off and killed with s.
+func (s *Stages) Part() *Stages {
+	p := &Stages{killed: s.killed, stage: Running}
+	p.intake, p.begin = context.WithCancel(s.intake)
+	p.work, p.cutOff = context.WithCancelCause(s.work)
+
+	context.AfterFunc(p.intake, func() { p.Began() })
+
+	return p
+}
+
+// Drain begins the drain unless it has begun. It counts as no signal.
+func (s *Stages) Drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.settle() == Running {
+		s.stage, s.began = Draining, time.Now()
+		s.begin()
+	}
+}
+
 // Work returns a context that lives on when the intake ends and is done when the
 // drain has lasted for limit, with the cause ErrLimit, or at the second signal,
-// with the cause ErrCutOff. A limit of zero or less leaves no time at all. The
-// caller calls the function when the work has ended, as with any context.
-func (s *Stages) Work(limit time.Duration) (context.Context, context.CancelFunc) {
+// with the cause ErrCutOff. A limit of zero or less leaves no time at all; it is
+// asked for once, when the drain begins. The caller calls the function when the
+// work has ended, as with any context.
+func (s *Stages) Work(limit func() time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(s.work)
 
 	stop := context.AfterFunc(s.intake, func() {
 		began, _ := s.Began()
-		time.AfterFunc(time.Until(began.Add(limit)), func() { cancel(ErrLimit) })
+		timer := time.AfterFunc(time.Until(began.Add(limit())), func() { cancel(ErrLimit) })
+		context.AfterFunc(ctx, func() { timer.Stop() })
 	})
 
 	return ctx, func() {

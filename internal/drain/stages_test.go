@@ -44,7 +44,7 @@ func TestSignalsGoThroughTheStages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := drain.New(t.Context())
-		work, cancel := s.Work(time.Hour)
+		work, cancel := s.Work(within(time.Hour))
 		defer cancel()
 
 		steps := []struct {
@@ -77,9 +77,9 @@ func TestEachWorkHasItsOwnLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := drain.New(t.Context())
-		short, cancelShort := s.Work(time.Second)
+		short, cancelShort := s.Work(within(time.Second))
 		defer cancelShort()
-		long, cancelLong := s.Work(time.Minute)
+		long, cancelLong := s.Work(within(time.Minute))
 		defer cancelLong()
 
 		<-time.After(time.Hour) // the limit does not count before the drain
@@ -108,7 +108,7 @@ func TestWorkBegunDuringTheDrainCountsFromItsBeginning(t *testing.T) {
 		s.Signal()
 		<-time.After(40 * time.Second)
 
-		work, cancel := s.Work(time.Minute)
+		work, cancel := s.Work(within(time.Minute))
 		defer cancel()
 
 		<-time.After(20*time.Second - 1)
@@ -116,7 +116,7 @@ func TestWorkBegunDuringTheDrainCountsFromItsBeginning(t *testing.T) {
 		<-time.After(1)
 		wantDone(t, "work", work.Done(), true)
 
-		late, cancelLate := s.Work(time.Minute)
+		late, cancelLate := s.Work(within(time.Minute))
 		defer cancelLate()
 		wantDone(t, "late work", late.Done(), true)
 		wantCause(t, late, drain.ErrLimit)
@@ -127,7 +127,7 @@ func TestLimitOfZeroLeavesNoTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := drain.New(t.Context())
-		work, cancel := s.Work(0)
+		work, cancel := s.Work(within(0))
 		defer cancel()
 
 		wantDone(t, "work", work.Done(), false)
@@ -142,7 +142,7 @@ func TestCancelledParentIsTheFirstSignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, cancelParent := context.WithCancel(t.Context())
 		s := drain.New(parent)
-		work, cancel := s.Work(time.Minute)
+		work, cancel := s.Work(within(time.Minute))
 		defer cancel()
 
 		if _, begun := s.Began(); begun {
@@ -179,7 +179,7 @@ func TestCancelledParentIsNoticedWithoutAnyWork(t *testing.T) {
 		cancelParent()
 		<-time.After(time.Minute)
 
-		late, cancel := s.Work(time.Minute)
+		late, cancel := s.Work(within(time.Minute))
 		defer cancel()
 		wantDone(t, "late work", late.Done(), true)
 		wantCause(t, late, drain.ErrLimit)
@@ -197,7 +197,7 @@ func TestParentCancelledBeforehand(t *testing.T) {
 		t.Error("the drain has not begun")
 	}
 
-	work, cancel := s.Work(time.Hour)
+	work, cancel := s.Work(within(time.Hour))
 	defer cancel()
 
 	if err := work.Err(); err != nil {
@@ -209,12 +209,12 @@ func TestCancelledWorkLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := drain.New(t.Context())
-		before, cancelBefore := s.Work(time.Minute)
+		before, cancelBefore := s.Work(within(time.Minute))
 		cancelBefore()
 		cancelBefore()
 		s.Signal()
 
-		during, cancelDuring := s.Work(time.Minute)
+		during, cancelDuring := s.Work(within(time.Minute))
 		synctest.Wait()
 		cancelDuring()
 		<-time.After(time.Hour)
@@ -229,7 +229,7 @@ func TestContextsCarryTheParentsValues(t *testing.T) {
 	type key struct{}
 
 	s := drain.New(context.WithValue(t.Context(), key{}, "value"))
-	work, cancel := s.Work(time.Minute)
+	work, cancel := s.Work(within(time.Minute))
 	defer cancel()
 
 	if s.Intake().Value(key{}) != "value" || work.Value(key{}) != "value" {
@@ -248,7 +248,7 @@ func TestSignalsFromEverywhere(t *testing.T) {
 	for range 8 {
 		wg.Go(func() { s.Signal() })
 		wg.Go(func() {
-			ctx, cancel := s.Work(time.Hour)
+			ctx, cancel := s.Work(within(time.Hour))
 			defer cancel()
 			<-ctx.Done()
 			s.Began()
@@ -258,4 +258,53 @@ func TestSignalsFromEverywhere(t *testing.T) {
 	cancelParent()
 	wg.Wait()
 	<-s.Killed()
+}
+
+// within returns a limit that does not change.
+func within(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+
+func TestPartDrainsBeforeTheOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := drain.New(t.Context())
+		part, other := s.Part(), s.Part()
+		limit := time.Hour
+
+		work, cancel := part.Work(func() time.Duration { return limit })
+		defer cancel()
+		others, cancelOthers := other.Work(within(time.Minute))
+		defer cancelOthers()
+
+		limit = time.Minute // as it is when the drain begins
+
+		part.Drain()
+		part.Drain()
+		wantDone(t, "intake of the part", part.Intake().Done(), true)
+		wantDone(t, "intake of the other", other.Intake().Done(), false)
+		wantDone(t, "intake of all", s.Intake().Done(), false)
+
+		<-time.After(40 * time.Second)
+		s.Drain() // does not give the part any more time
+		wantDone(t, "intake of the other", other.Intake().Done(), true)
+
+		if _, begun := s.Began(); !begun {
+			t.Error("the drain of all has not begun")
+		}
+
+		<-time.After(20*time.Second - 1)
+		wantDone(t, "work of the part", work.Done(), false)
+		<-time.After(1)
+		wantDone(t, "work of the part", work.Done(), true)
+		wantCause(t, work, drain.ErrLimit)
+		wantDone(t, "work of the other", others.Done(), false)
+
+		if got := s.Signal(); got != drain.CutOff { // the drain of its own was no signal, but the stage it led to is
+			t.Errorf("the signal leads to %q", got)
+		}
+
+		wantDone(t, "work of the other", others.Done(), true)
+		wantCause(t, others, drain.ErrCutOff)
+		s.Signal()
+		wantDone(t, "killed", part.Killed(), true)
+	})
 }

@@ -169,7 +169,7 @@ func (r *rig) start() {
 	r.pool = pool
 
 	stages, ended := r.stages, r.ended
-	work, done := stages.Work(r.limit)
+	work, done := stages.Work(func() time.Duration { return r.limit })
 
 	go r.watch(stages.Intake())
 	go func() {
