@@ -87,7 +87,7 @@ func (p *Pool) born(f job.File, o Acceptance) job.Record {
 	f.Name = o.Name
 
 	return job.Record{
-		ID: o.ID, Spool: p.cfg.Spool, Name: o.Name, File: o.Name, State: job.Deferred, Origin: o.Origin,
+		ID: o.ID, Spool: p.cfg().Spool, Name: o.Name, File: o.Name, State: job.Deferred, Origin: o.Origin,
 		Moving: &job.Move{To: job.DeferredFolder, Name: o.Name, ID: o.ID},
 		Seen:   f, Size: f.Size, CreatedAt: now, DueAt: now,
 	}

@@ -38,7 +38,7 @@ func (p *Pool) attempt(ctx, intake context.Context, u *unit) {
 
 	task, release, err := p.equip(u)
 	if err != nil {
-		u.again(p.cfg.Backoff.Wait(1), err)
+		u.again(u.rules.cfg.Backoff.Wait(1), err)
 
 		return
 	}
@@ -69,8 +69,8 @@ func (p *Pool) take(u *unit) error {
 	u.rec.Moving = nil
 	u.see(f)
 
-	if p.cfg.Marker != "" {
-		if err := p.deps.Intake.DropMarker(u.rec.Name + p.cfg.Marker); err != nil {
+	if marker := u.rules.cfg.Marker; marker != "" {
+		if err := p.deps.Intake.DropMarker(u.rec.Name + marker); err != nil {
 			p.deps.Log.Warn().Str("file", job.Show(u.rec.Name)).Err(err).Msg("marker not removed")
 		}
 	}
@@ -163,7 +163,7 @@ func (p *Pool) fit(u *unit) bool {
 
 		return false
 	case err != nil && !errors.Is(err, job.ErrNoLease):
-		u.again(p.cfg.Backoff.Widest(), err)
+		u.again(u.rules.cfg.Backoff.Widest(), err)
 
 		return false
 	}
@@ -215,7 +215,7 @@ func (p *Pool) equip(u *unit) (handler.Task, func(), error) {
 		Started: func(pid int) { p.noteProcess(u.rec, lock, pid) },
 	}
 
-	if p.cfg.Results {
+	if u.rules.cfg.Results {
 		task.Results, err = p.deps.Results.MakeResults(id)
 	}
 
@@ -265,7 +265,7 @@ func (p *Pool) handle(ctx, intake context.Context, u *unit, task handler.Task) e
 
 	var minding sync.WaitGroup
 
-	minding.Go(func() { u.grip.mind(ctx, done, p.cfg.Timeout, freeze) })
+	minding.Go(func() { u.grip.mind(ctx, done, u.rules.cfg.Timeout, freeze) })
 
 	p.line(p.deps.Log.Debug(), u.rec).Msg("job started")
 	u.grip.tell(u.rec, nil)
@@ -274,7 +274,7 @@ func (p *Pool) handle(ctx, intake context.Context, u *unit, task handler.Task) e
 		p.deps.Teller.Started(u.rec, u.arrival())
 	}
 
-	exit := p.deps.Handler.Run(ctx, task)
+	exit := u.rules.handler.Run(ctx, task)
 
 	close(done)
 	minding.Wait()
@@ -342,7 +342,7 @@ func (p *Pool) review(u *unit, cause error) {
 
 // keepResults flushes what a successful attempt produced, and drops the rest.
 func (p *Pool) keepResults(u *unit) {
-	if !p.cfg.Results {
+	if !u.rules.cfg.Results {
 		return
 	}
 

@@ -32,7 +32,7 @@ func strays(wall, real time.Duration) bool { return (wall - real).Abs() >= jump 
 // stored times are wall-clock times, and the clock may have been wrong as they
 // were stored, or have been put back.
 func (p *Pool) cutDue() error {
-	widest := time.Duration(float64(p.cfg.Backoff.Max) * (1 + jitter))
+	widest := time.Duration(float64(p.cfg().Backoff.Max) * (1 + jitter))
 	if err := p.deps.Journal.CutDue(time.Now().Add(widest)); err != nil {
 		return fmt.Errorf("cut waits: %w", err)
 	}

@@ -33,7 +33,7 @@ func newFinisher(p *Pool, cutOff context.CancelFunc) *finisher {
 // run finishes units until the loop closes the channel. What is still stuck
 // when work is done is tried once more and then left for the next start.
 func (f *finisher) run(work context.Context) error {
-	beat := time.NewTicker(f.pool.cfg.BeatEvery)
+	beat := time.NewTicker(f.pool.cfg().BeatEvery)
 	defer beat.Stop()
 
 	retry := time.NewTimer(idleWait)

@@ -59,7 +59,7 @@ func (r *recovery) unknown(name string) error {
 		return nil
 	}
 
-	return r.add(resume(rec, at, r.cfg))
+	return r.add(resume(rec, at, r.cfg()))
 }
 
 // foundling makes a job of a file in deferred/ that no job knows.
@@ -83,7 +83,7 @@ func (r *recovery) foundling(name string) error {
 
 // found returns the record of a new job for a file that was found.
 func (r *recovery) found(f job.File) job.Record {
-	rec := newUnit(r.cfg.Spool, job.DeferredFolder, f).rec
+	rec := newUnit(r.cfg().Spool, job.DeferredFolder, f).rec
 	rec.State, rec.DueAt, rec.Seen = job.Deferred, rec.CreatedAt, f
 
 	return rec

@@ -118,9 +118,18 @@ func (p *Pool) judgeDisk(serial uint64, err error) {
 	}
 }
 
-// judgeHandler opens or closes the gate of the broken handler.
+// judgeHandler opens or closes the gate of the broken handler. What an attempt has
+// found under old rules says nothing of the handler that is there now.
 func (p *Pool) judgeHandler(u *unit, now time.Time) {
-	b, backoff := &p.state.broken, p.cfg.Backoff
+	b, backoff := &p.state.broken, p.cfg().Backoff
+
+	if u.rules != p.rules.Load() {
+		if u.verdict == job.Broken {
+			u.rec.DueAt = now
+		}
+
+		return
+	}
 
 	switch {
 	case b.settled(u.serial):
@@ -131,7 +140,7 @@ func (p *Pool) judgeHandler(u *unit, now time.Time) {
 	case u.verdict == job.Broken:
 		if !b.closed {
 			p.deps.Log.Error().Str("err", u.rec.Error).Msg("handler broken, files wait")
-			p.notifier.add(u.rec, brokenNote(u.rec), nil)
+			p.notifier.add(notice{p.rules.Load().notify, u.rec, brokenNote(u.rec), nil})
 		}
 
 		b.close(u.rec.Error, backoff, now, p.state.started)

@@ -13,7 +13,7 @@ import (
 // inlet returns where ready files come from, nil while there is no room.
 func (p *Pool) inlet() <-chan []job.File {
 	s := &p.state
-	room := p.cfg.Workers + flushAhead
+	room := p.cfg().Workers + flushAhead
 
 	if s.closed || p.paused.Load() || p.trouble.Load() != nil || len(s.candidates)+len(s.flushing) >= room {
 		return nil
@@ -56,7 +56,7 @@ func (p *Pool) isHeld(f job.File) bool {
 // flush brings the content of a file to the disk, beside the loop: it may take
 // minutes. It is not waited for at the end, nothing stops a flush.
 func (p *Pool) flush(f job.File) {
-	u := newUnit(p.cfg.Spool, job.InboxFolder, f)
+	u := newUnit(p.cfg().Spool, job.InboxFolder, f)
 	p.state.taken++
 	u.turn = p.state.taken
 	p.state.names[f.Name] = u
@@ -93,6 +93,9 @@ func (p *Pool) onFlushed(u *unit, err error) {
 
 	switch {
 	case s.closed: // closeIntake has given it back
+	case err == nil && u.stale:
+		p.forget(u)
+		p.deps.Look(u.rec.Name)
 	case err == nil:
 		p.queue(u)
 	case errors.Is(err, job.ErrDisk):
@@ -108,7 +111,7 @@ func (p *Pool) queue(u *unit) {
 	s := &p.state
 	at := len(s.candidates)
 
-	for p.cfg.Ordered && at > 0 && s.candidates[at-1].turn > u.turn {
+	for p.cfg().Ordered && at > 0 && s.candidates[at-1].turn > u.turn {
 		at--
 	}
 
@@ -125,7 +128,7 @@ func (p *Pool) candidate() *unit {
 
 	u := s.candidates[0]
 
-	if p.cfg.Ordered {
+	if p.cfg().Ordered {
 		for before := range s.flushing {
 			if before.turn < u.turn {
 				return nil

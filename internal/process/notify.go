@@ -14,7 +14,6 @@ import (
 // notifier runs the operator's on_failed command, one at a time, in the order
 // of the failures.
 type notifier struct {
-	call func(ctx context.Context, rec job.Record, note []byte) error
 	log  zerolog.Logger
 	wake chan struct{} // add and close send, run receives; holds one; never closed
 
@@ -23,8 +22,12 @@ type notifier struct {
 	closed  bool     // guarded by mu
 }
 
+// notify runs the operator's command; nil: there is none.
+type notify func(ctx context.Context, rec job.Record, note []byte) error
+
 // notice is one thing to tell.
 type notice struct {
+	call notify
 	rec  job.Record
 	note []byte
 	told func() error // called when it was told; nil: nobody cares
@@ -33,18 +36,18 @@ type notice struct {
 // notifyLimit is how long one run of the command may last: those behind it wait.
 const notifyLimit = 10 * time.Minute
 
-func newNotifier(call func(context.Context, job.Record, []byte) error, log zerolog.Logger) *notifier {
-	return &notifier{call: call, log: log, wake: make(chan struct{}, 1)}
+func newNotifier(log zerolog.Logger) *notifier {
+	return &notifier{log: log, wake: make(chan struct{}, 1)}
 }
 
 // add queues a notice. It does not block.
-func (n *notifier) add(rec job.Record, note []byte, told func() error) {
-	if n.call == nil {
+func (n *notifier) add(next notice) {
+	if next.call == nil {
 		return
 	}
 
 	n.mu.Lock()
-	n.pending = append(n.pending, notice{rec, note, told})
+	n.pending = append(n.pending, next)
 	n.mu.Unlock()
 	n.poke()
 }
@@ -87,7 +90,7 @@ func (n *notifier) tell(work context.Context, next *notice) {
 	ctx, cancel := context.WithTimeout(work, notifyLimit)
 	defer cancel()
 
-	err := n.call(ctx, next.rec, next.note)
+	err := next.call(ctx, next.rec, next.note)
 
 	if work.Err() == nil && next.told != nil {
 		err = errors.Join(err, next.told())

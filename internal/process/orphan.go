@@ -100,7 +100,7 @@ func (p *Pool) overdue() []job.ID {
 	var ids []job.ID
 
 	for _, o := range p.state.orphans {
-		if time.Since(o.since) < p.cfg.KillAfter {
+		if time.Since(o.since) < p.cfg().KillAfter {
 			continue
 		}
 
@@ -150,7 +150,7 @@ func (p *Pool) relieve(o *orphan) {
 
 	p.deps.Log.Info().Str("file", job.Show(o.rec.Name)).Msg("old handler gone")
 
-	if u := resume(o.rec, place{o.folder, o.rec.File}, p.cfg); u != nil {
+	if u := resume(o.rec, place{o.folder, o.rec.File}, p.cfg()); u != nil {
 		u.label = o.rec.File
 		p.state.names[u.rec.Name] = u
 		p.finish(u)

@@ -22,8 +22,8 @@ const (
 
 // Pool works on the files of one spool.
 type Pool struct {
-	cfg      Config
-	deps     Deps
+	rules    atomic.Pointer[rules] // New and Change write, anyone reads
+	deps     Deps                  // without what stands in rules
 	notifier *notifier
 
 	events   chan func()   // whoever has news for the loop sends, the loop calls; never closed
@@ -71,10 +71,8 @@ type state struct {
 
 // New returns a Pool. It does nothing before Recover and Run.
 func New(cfg Config, deps Deps) (*Pool, error) {
-	if cfg.Workers < 1 || cfg.Attempts < 1 || cfg.BeatEvery <= 0 ||
-		cfg.Backoff.Min <= 0 || cfg.Backoff.Max < cfg.Backoff.Min {
-		return nil, fmt.Errorf("bug: pool of spool %q: workers %d, attempts %d, backoff %v, beat every %v",
-			cfg.Spool, cfg.Workers, cfg.Attempts, cfg.Backoff, cfg.BeatEvery)
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 
 	if deps.Teller == nil {
@@ -82,8 +80,8 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 	}
 
 	p := &Pool{
-		cfg: cfg, deps: deps,
-		notifier: newNotifier(deps.Notify, deps.Log),
+		deps:     deps,
+		notifier: newNotifier(deps.Log),
 		events:   make(chan func()), toFinish: make(chan []*unit), gone: make(chan struct{}),
 		state: state{
 			names: map[string]*unit{}, running: map[job.ID]*unit{}, flushing: map[*unit]struct{}{},
@@ -91,6 +89,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 			writing: map[job.ID]*unit{}, news: make(chan struct{}),
 		},
 	}
+	p.rules.Store(&rules{cfg, deps.Handler, deps.Notify})
 	p.paused.Store(deps.Wishes.Paused())
 	p.counts.Store(&Counts{})
 
@@ -104,7 +103,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 // called once.
 func (p *Pool) Run(intake, work context.Context) error {
 	if p.ran.Swap(true) {
-		return fmt.Errorf("bug: the pool of spool %q was run before", p.cfg.Spool)
+		return fmt.Errorf("bug: the pool of spool %q was run before", p.cfg().Spool)
 	}
 
 	work, p.cutOff = context.WithCancel(work)
@@ -178,7 +177,7 @@ func (p *Pool) idle() bool {
 	switch {
 	case len(s.running) > frozen, s.surveying, len(s.unfinished)+s.finishing > 0:
 		return false
-	case p.paused.Load(), frozen >= p.cfg.Workers:
+	case p.paused.Load(), frozen >= p.cfg().Workers:
 		return true
 	case len(s.names) > frozen:
 		return false
@@ -205,7 +204,7 @@ func (s *state) frozen() int {
 // loop is the one goroutine that owns the state. It ends when no more is to be
 // claimed and nothing runs or waits for the finisher.
 func (p *Pool) loop(intake, work context.Context) {
-	beat := time.NewTicker(p.cfg.BeatEvery)
+	beat := time.NewTicker(p.cfg().BeatEvery)
 	defer beat.Stop()
 
 	wake := time.NewTimer(0)

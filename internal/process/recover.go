@@ -147,7 +147,7 @@ func (r *recovery) job(rec job.Record, strict bool) (bool, error) {
 	case at.folder == "" && draft: // accepted, but nobody was told so
 		return true, r.deps.Journal.Drop(rec.ID)
 	case at.folder != job.InboxFolder:
-		return true, r.add(resume(rec, at, r.cfg))
+		return true, r.add(resume(rec, at, r.cfg()))
 	case rec.StartedAt.IsZero() && rec.Wish == job.NoWish: // never came to be; the watcher finds its file
 		return true, r.deps.Journal.Drop(rec.ID)
 	}
@@ -160,7 +160,7 @@ func (r *recovery) job(rec job.Record, strict bool) (bool, error) {
 	at = place{job.ProcessingFolder, f.Name}
 	r.known[at] = struct{}{}
 
-	return true, r.add(resume(rec, at, r.cfg))
+	return true, r.add(resume(rec, at, r.cfg()))
 }
 
 // resume returns the unit with which a job goes on whose file lies at, nil: it

@@ -47,11 +47,7 @@ func (p *Pool) pauseSpool(paused bool) error {
 		return nil
 	}
 
-	if next := p.state.broken.next; p.state.broken.open() {
-		return p.hasten(next)
-	}
-
-	return nil
+	return p.unbreak()
 }
 
 // hastened bounds how many jobs are made due at once because a person says that the

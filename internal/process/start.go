@@ -38,6 +38,7 @@ func (p *Pool) startAll(intake, work context.Context) {
 		s.started++
 		u.started, u.serial, u.label = time.Now(), s.started, u.rec.File
 		u.trial = s.disk.closed
+		u.rules = p.rules.Load()
 		s.running[u.rec.ID] = u
 		s.names[u.rec.Name] = u
 
@@ -61,7 +62,7 @@ func (p *Pool) free(now time.Time) int {
 		return 0
 	}
 
-	free := p.cfg.Workers - len(s.running)
+	free := p.cfg().Workers - len(s.running)
 
 	for _, g := range s.gates() {
 		switch {
@@ -217,7 +218,7 @@ func (p *Pool) conclude(u *unit) {
 		}
 	} else {
 		p.deps.Teller.Attempted(u.rec, u.verdict)
-		u.rec = decide(u.rec, u.verdict, p.cfg, now)
+		u.rec = decide(u.rec, u.verdict, p.cfg(), now)
 	}
 
 	u.fulfil(u.wish, now)

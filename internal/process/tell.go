@@ -114,7 +114,8 @@ func (p *Pool) fail(u *unit) {
 	}
 
 	// A job without a file has no move to keep open: it is told, but not again.
-	u.note, u.owed = note, p.notifier.call != nil && rec.Moving != nil
+	u.note, u.notify = note, p.rules.Load().notify
+	u.owed = u.notify != nil && rec.Moving != nil
 }
 
 // report has the operator told of those units that have failed. It comes after
@@ -127,9 +128,9 @@ func (p *Pool) report(units []*unit) {
 		case u.note == nil:
 		case u.owed:
 			p.debts.owe(rec.ID)
-			p.notifier.add(rec, u.note, func() error { return p.settleDebt(rec) })
+			p.notifier.add(notice{u.notify, rec, u.note, func() error { return p.settleDebt(rec) }})
 		default:
-			p.notifier.add(rec, u.note, nil)
+			p.notifier.add(notice{u.notify, rec, u.note, nil})
 		}
 	}
 }

@@ -20,6 +20,8 @@ type unit struct {
 	from      job.Folder    // where it is taken from: the inbox, or deferred/
 	at        job.Folder    // where its file lies as the finisher gets it; empty: in processing/
 	grip      *grip         // on its attempt; nil: none was begun
+	rules     *rules        // that hold for its attempt; nil: none was begun
+	stale     bool          // it was found ready under other rules than those that hold now
 	wish      job.Wish      // what a person wants of it, as the loop knows
 	inside    bool          // the file is in processing/: the unit must be finished
 	flush     bool          // its content may not be on the disk yet
@@ -30,6 +32,7 @@ type unit struct {
 	trial     bool          // started while the disk refuses: the loop wants to know whether it still does
 	nothing   bool          // it was taken for a dropping and is none: nothing is told
 	note      []byte        // for the operator, of a job that has failed
+	notify    notify        // what tells it
 	owed      bool          // the operator is still to be told; the journal keeps the move open until then
 	verdict   job.Verdict   // on the last attempt; empty: no attempt was made
 	wait      time.Duration // where no attempt was made: how long until the next look

@@ -201,7 +201,7 @@ func (p *Pool) outlived(serial uint64) bool {
 
 // takeDropping sends a dropping to failed/ as a job of its own.
 func (p *Pool) takeDropping(name string) {
-	u := newUnit(p.cfg.Spool, job.ProcessingFolder, job.File{Name: name})
+	u := newUnit(p.cfg().Spool, job.ProcessingFolder, job.File{Name: name})
 	u.inside, u.label = true, name
 	u.rec.State, u.rec.FinishedAt = job.Failed, time.Now()
 	u.rec.Error = "left in processing/ by a handler, or by hand"
