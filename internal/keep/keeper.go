@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"importerd/internal/job"
@@ -38,7 +39,8 @@ var errStop = errors.New("the round is over")
 
 // Keeper removes what one spool has kept long enough.
 type Keeper struct {
-	cfg   Config
+	next  atomic.Pointer[Config] // New and Change write, Run reads
+	cfg   *Config                // of the round; nobody writes to it
 	deps  Deps
 	clock *clock
 	round tally
@@ -56,17 +58,31 @@ type tally struct {
 
 // New returns a Keeper. It does nothing before Run.
 func New(cfg Config, deps Deps) (*Keeper, error) {
+	k := &Keeper{deps: deps}
+
+	return k, k.Change(cfg)
+}
+
+// Change gives the keeper other settings. A round under way goes no further than
+// the batch at which it is, and the next one comes when it is due. It may be called
+// at any time; cfg.BeatEvery must stay as it is.
+func (k *Keeper) Change(cfg Config) error {
 	if cfg.Done < 0 || cfg.Failed < 0 || cfg.Logs <= 0 || cfg.Space <= 0 || cfg.BeatEvery <= 0 {
-		return nil, fmt.Errorf("bug: keep %+v", cfg)
+		return fmt.Errorf("bug: keep %+v", cfg)
 	}
 
-	return &Keeper{cfg: cfg, deps: deps}, nil
+	if before := k.next.Load(); before == nil || *before != cfg {
+		k.next.Store(&cfg)
+	}
+
+	return nil
 }
 
 // Run removes what may go, now and then, until ctx is done. It returns nil
 // then, and an error that wraps job.ErrUntrusted if a flush has failed.
 func (k *Keeper) Run(ctx context.Context) error {
 	k.clock = newClock(k.deps.Wall)
+	k.cfg = k.next.Load()
 
 	beat := time.NewTicker(k.cfg.BeatEvery)
 	defer beat.Stop()
@@ -93,7 +109,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 
 // all removes all that may go.
 func (k *Keeper) all(ctx context.Context) error {
-	k.round = tally{}
+	k.round, k.cfg = tally{}, k.next.Load()
 
 	var err error
 
@@ -145,12 +161,12 @@ func (k *Keeper) stick(name string, err error) {
 }
 
 // now returns the time before which all that is kept for age has ended; errStop:
-// the time cannot be believed, or ctx is done.
+// the time cannot be believed, there are other settings, or ctx is done.
 func (k *Keeper) now(ctx context.Context) (time.Time, error) {
 	now, sure, jumped := k.clock.now()
 
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, k.cfg != k.next.Load():
 		return now, errStop
 	case jumped != 0:
 		k.deps.Log.Warn().Str("by", jumped.Round(time.Second).String()).Str("wait", calm.String()).

@@ -40,6 +40,7 @@ type rig struct {
 
 	journal *journal.Journal
 	cfg     keep.Config
+	keeper  *keep.Keeper
 	began   time.Time
 	cancel  context.CancelFunc
 	ended   chan error // what Run returned
@@ -106,7 +107,9 @@ func (r *rig) jump(by time.Duration) {
 func (r *rig) start() {
 	r.Helper()
 
-	k, err := keep.New(r.cfg, keep.Deps{
+	var err error
+
+	r.keeper, err = keep.New(r.cfg, keep.Deps{
 		Folders: r, Logs: logs{r}, History: history{r.journal, r}, Wall: r.wall, Pulse: &r.pulse, Log: zerolog.New(r),
 	})
 	if err != nil {
@@ -115,6 +118,8 @@ func (r *rig) start() {
 
 	ctx, cancel := context.WithCancel(r.Context())
 	r.cancel, r.ended = cancel, make(chan error, 1)
+
+	k := r.keeper
 
 	go func() { r.ended <- k.Run(ctx) }()
 

@@ -83,7 +83,7 @@ func benchLoop(b *testing.B, n int) *loop {
 		b.Fatal(err)
 	}
 
-	l := newLoop(w)
+	l := newLoop(w, nil)
 	b.Cleanup(func() {
 		l.close()
 		inbox.held().Close()

@@ -23,7 +23,7 @@ func newHand(t *testing.T, change ...func(*Options)) *hand {
 
 	fake := newFake()
 	r := newRig(t, append(change, func(o *Options) { o.newSource = fake.make })...)
-	h := &hand{rig: r, loop: newLoop(r.Watcher), fake: fake}
+	h := &hand{rig: r, loop: newLoop(r.Watcher, nil), fake: fake}
 	t.Cleanup(h.close)
 	must(t, h.check())
 

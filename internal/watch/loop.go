@@ -21,6 +21,7 @@ const (
 // loop is the state of Run. One goroutine owns it.
 type loop struct {
 	w     *Watcher
+	shift *shift
 	inbox Inbox
 	opts  Options
 	log   zerolog.Logger
@@ -65,20 +66,29 @@ type plan struct {
 	census time.Time // begin a census not before this
 }
 
-func newLoop(w *Watcher) *loop {
+// newLoop returns a loop under the present options. Of the one before it, which has
+// ended, only what people count on is kept; nil: there was none.
+func newLoop(w *Watcher, before *loop) *loop {
+	s := w.present()
+	opts := s.opts
 	l := &loop{
-		w: w, inbox: w.inbox, opts: w.opts, log: w.opts.Log,
+		w: w, shift: s, inbox: w.inbox, opts: opts, log: opts.Log,
 		rules: rules{
-			match: w.opts.Match, mode: w.opts.Ready, marker: w.opts.Marker,
-			settle: w.opts.Settle, linger: w.opts.Linger, husk: w.opts.Husk,
+			match: opts.Match, mode: opts.Ready, marker: opts.Marker,
+			settle: opts.Settle, linger: opts.Linger, husk: opts.Husk,
 		},
 		hints:  newHints(),
 		table:  newTable(),
-		buffer: newBuffer(w.opts.Order),
+		buffer: newBuffer(opts.Order),
 		timer:  time.NewTimer(0),
 		now:    make(chan struct{}),
 	}
 	close(l.now)
+
+	if before != nil {
+		l.sweeps, l.overflow, l.sweptAt, l.reported = before.sweeps, before.overflow, before.sweptAt, before.reported
+		l.lost, l.deaf, l.degraded = before.lost, before.deaf, before.degraded
+	}
 
 	return l
 }
@@ -91,15 +101,18 @@ func (l *loop) close() {
 	l.publish()
 }
 
+// run lives until ctx is done or there are other options.
 func (l *loop) run(ctx context.Context) error {
+	close(l.shift.begun)
+
 	if err := l.check(); err != nil {
 		return fmt.Errorf("watch the inbox: %w", err)
 	}
 
 	l.begin(time.Now())
-	close(l.w.armed)
+	l.w.arming.Do(func() { close(l.w.armed) })
 
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !l.shift.isOver() {
 		l.opts.Beat()
 
 		if err := l.work(); err != nil {
@@ -151,6 +164,7 @@ func (l *loop) wait(ctx context.Context) {
 
 	select {
 	case <-ctx.Done():
+	case <-l.shift.over:
 	case <-now:
 	case <-l.timer.C:
 	case ready <- batch:

@@ -17,9 +17,9 @@ const looksMax = 256
 // before, during and after Run.
 type Watcher struct {
 	inbox Inbox
-	opts  Options
 
 	started atomic.Bool
+	arming  sync.Once // closes armed
 
 	armed  chan struct{}   // closed by Run
 	ended  chan struct{}   // closed by Run when it returns
@@ -29,6 +29,7 @@ type Watcher struct {
 	asks   chan ask        // sent by Explain, received by Run; never closed
 
 	mu     sync.Mutex
+	shift  *shift   // guarded by mu; the last one
 	counts snapshot // guarded by mu
 }
 
@@ -47,7 +48,7 @@ func New(inbox Inbox, opts Options) (*Watcher, error) {
 
 	return &Watcher{
 		inbox:  inbox,
-		opts:   opts,
+		shift:  newShift(opts),
 		armed:  make(chan struct{}),
 		ended:  make(chan struct{}),
 		ready:  make(chan []job.File),
@@ -67,10 +68,17 @@ func (w *Watcher) Run(ctx context.Context) error {
 
 	defer close(w.ended)
 
-	l := newLoop(w)
-	defer l.close()
+	for before := (*loop)(nil); ; {
+		l := newLoop(w, before)
+		err := l.run(ctx)
+		l.close()
 
-	return l.run(ctx)
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+
+		before = l
+	}
 }
 
 // Armed is closed when nothing can slip through any more: events are on (or
