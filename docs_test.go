@@ -88,8 +88,9 @@ func checkExamples(t *testing.T, bin string, examples []example) {
 	ctx, cancel := context.WithTimeout(t.Context(), exampleTime)
 	defer cancel()
 
-	cmd := exec.CommandContext(ctx, "bash", "-c", "trap 'code=$?; set +e; kill $(jobs -p); sleep 0.2; kill $(jobs -p); wait; exit $code' EXIT\n"+
-		strings.ReplaceAll(script.String(), "/tmp/", dir+"/"))
+	cmd := exec.CommandContext(ctx, "bash", "-c",
+		"trap 'code=$?; set +e; kill $(jobs -p); sleep 0.2; kill $(jobs -p); wait; exit $code' EXIT\n"+
+			strings.ReplaceAll(script.String(), "/tmp/", dir+"/"))
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 	cmd.WaitDelay = time.Minute
 

@@ -93,7 +93,8 @@ func (p *api) newServer(token string) (*control.Server, error) {
 
 			return draining
 		},
-		Metrics: a.metrics.Handler(), Token: held(token), Hosts: p.cfg.Hosts, MaxUpload: p.cfg.MaxUpload, Version: a.opts.Version, Log: a.opts.Log,
+		Metrics: a.metrics.Handler(), Token: held(token), Hosts: p.cfg.Hosts, MaxUpload: p.cfg.MaxUpload,
+		Version: a.opts.Version, Log: a.opts.Log,
 	})
 }
 
@@ -294,7 +295,6 @@ func (p *api) serve(ctx context.Context, listeners []net.Listener) error {
 		wg.Go(func() { errs[i] = p.server.Serve(ctx, l) })
 	}
 
-	//nolint:contextcheck // it has ended
 	stop := context.AfterFunc(ctx, func() { p.app.hub.Shut("the daemon ends") })
 	defer stop()
 

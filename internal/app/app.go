@@ -68,7 +68,8 @@ type App struct {
 func New(ctx context.Context, o Options) (*App, error) {
 	a := &App{
 		opts: o, stages: drain.New(ctx), notifier: systemd.New(o.Log, o.Env),
-		hub: monitor.New(monitor.Options{Spools: names(o.Config.Spools), Log: o.Log}), calm: make(chan struct{}), started: time.Now(),
+		hub:  monitor.New(monitor.Options{Spools: names(o.Config.Spools), Log: o.Log}),
+		calm: make(chan struct{}), started: time.Now(),
 	}
 
 	var errs []error
@@ -98,7 +99,8 @@ func (a *App) daemon() wire.Daemon {
 	_, draining := a.stages.Began()
 
 	return wire.Daemon{
-		Version: a.opts.Version, PID: os.Getpid(), StartedAt: a.started.UTC(), ReloadedAt: a.started.UTC(), Draining: draining,
+		Version: a.opts.Version, PID: os.Getpid(), StartedAt: a.started.UTC(), ReloadedAt: a.started.UTC(),
+		Draining: draining,
 	}
 }
 

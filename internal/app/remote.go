@@ -101,7 +101,6 @@ func (r remote) write() (*session, func(), error) {
 
 // away says why there is no session.
 func (r remote) away() error {
-
 	if _, draining := r.app.stages.Began(); draining {
 		return job.ErrDraining
 	}
@@ -150,7 +149,7 @@ func (r remote) Draft(ctx context.Context, body io.Reader) (control.Draft, error
 			err = errors.Join(job.ErrDraining, err)
 		}
 
-		return nil, err //nolint:wrapcheck // passed on
+		return nil, err
 	}
 
 	return &draft{Draft: d, session: s, leave: sync.OnceFunc(leave)}, nil
@@ -278,7 +277,10 @@ func (t told) Told(after int64, n int) ([]job.Record, error) {
 
 // status says how the spool stands.
 func (r remote) status() wire.Spool {
-	w := wire.Spool{KeepDone: r.cfg.Keep.Done.Seconds(), Name: r.cfg.Name, Dir: r.cfg.Dir, Inbox: r.cfg.InboxDir(), Workers: r.cfg.Workers}
+	w := wire.Spool{
+		Name: r.cfg.Name, Dir: r.cfg.Dir, Inbox: r.cfg.InboxDir(), Workers: r.cfg.Workers,
+		KeepDone: r.cfg.Keep.Done.Seconds(),
+	}
 	_, w.Draining = r.app.stages.Began()
 
 	if why := r.degraded.Load(); why != nil {

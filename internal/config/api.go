@@ -20,7 +20,7 @@ const ListenNone = "none"
 
 // CredentialPrefix begins the place of a token that the service manager hands over
 // as a credential of that name.
-const CredentialPrefix = "credential:"
+const CredentialPrefix = "credential:" //nolint:gosec // no secret
 
 const (
 	// defaultUpload is how much one upload may hold if nobody says.
