@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,9 +20,10 @@ var ErrRan = errors.New("the notifier has been run already")
 type phase string
 
 const (
-	starting phase = "starting"
-	ready    phase = "ready"
-	stopping phase = "stopping"
+	starting  phase = "starting"
+	ready     phase = "ready"
+	reloading phase = "reloading"
+	stopping  phase = "stopping"
 )
 
 // Notifier tells the supervisor how the daemon is. Its methods may be called
@@ -62,13 +64,37 @@ func New(log zerolog.Logger, env Env) *Notifier {
 // Watchdog returns the watchdog with which the daemon's loops register.
 func (n *Notifier) Watchdog() *Watchdog { return n.dog }
 
-// Ready tells, once, that the start is over.
+// Ready tells that the start is over, or the reload that Reloading began. It is
+// told once for each of them.
 func (n *Notifier) Ready() {
 	n.change(func() {
-		if n.phase == starting {
+		if n.phase == starting || n.phase == reloading {
 			n.phase = ready
 			n.queue = append(n.queue, daemon.SdNotifyReady)
 		}
+	})
+}
+
+// Reloading tells that a reload has begun; Ready ends it. During the start, a
+// reload or the stop it does nothing.
+func (n *Notifier) Reloading() {
+	n.change(func() {
+		if n.phase != ready {
+			return
+		}
+
+		n.phase = reloading
+
+		// A reload that is over before it could be told needs no telling: so the
+		// queue stays short while nobody reads. The last two are just that, for
+		// only the first Ready does not follow a Reloading.
+		if last := len(n.queue) - 2; last >= 0 {
+			n.queue = n.queue[:last]
+		}
+
+		// The moment counts, not that of the sending. It comes with a line break.
+		moment := strings.TrimSuffix(daemon.SdNotifyMonotonicUsec(), "\n")
+		n.queue = append(n.queue, daemon.SdNotifyReloading+"\n"+moment)
 	})
 }
 
@@ -90,8 +116,8 @@ func (n *Notifier) Status(text string) {
 	n.change(func() { n.status = text })
 }
 
-// Busy asks each second for five seconds more, until ctx is done: for a start
-// or a stop that may last longer than the unit file foresees. Give it a context
+// Busy asks each second for five seconds more, until ctx is done: for a start, a
+// reload or a stop that may last longer than the unit file foresees. Give it a context
 // with an end, or nothing bounds the stop any more.
 func (n *Notifier) Busy(ctx context.Context) {
 	n.change(func() { n.busy = append(n.ongoing(), ctx.Done()) })

@@ -19,7 +19,24 @@ func TestPhasesAreToldInOrderAndOnce(t *testing.T) {
 		n, _ := newNotifier(sv, 0)
 		stop := run(t, n)
 
+		n.Reloading() // not during the start
+		synctest.Wait()
+		sv.want(t)
+
 		n.Ready()
+		n.Ready()
+		synctest.Wait()
+		sv.want(t, "READY=1")
+
+		n.Reloading()
+		n.Reloading()
+		synctest.Wait()
+
+		got := sv.take()
+		if len(got) != 1 || !strings.HasPrefix(got[0], "RELOADING=1\nMONOTONIC_USEC=") || strings.HasSuffix(got[0], "\n") {
+			t.Errorf("the reload was told as %q", got)
+		}
+
 		n.Ready()
 		synctest.Wait()
 		sv.want(t, "READY=1")
@@ -27,6 +44,7 @@ func TestPhasesAreToldInOrderAndOnce(t *testing.T) {
 		n.Stopping()
 		n.Stopping()
 		n.Ready()
+		n.Reloading()
 		synctest.Wait()
 		sv.want(t, "STOPPING=1")
 
@@ -233,7 +251,7 @@ func TestQueueStaysShortWhileNobodyReads(t *testing.T) {
 
 		for range 1000 {
 			n.Ready()
-			n.Status("text")
+			n.Reloading()
 			synctest.Wait()
 		}
 
@@ -245,7 +263,8 @@ func TestQueueStaysShortWhileNobodyReads(t *testing.T) {
 		synctest.Wait()
 
 		got := sv.take()
-		if len(got) != 3 || got[0] != "READY=1" || got[1] != "STOPPING=1" || got[2] != "STATUS=text" {
+		if len(got) != 4 || got[0] != "READY=1" || !strings.HasPrefix(got[1], "RELOADING=1\n") ||
+			got[2] != "READY=1" || got[3] != "STOPPING=1" {
 			t.Errorf("the supervisor was told %q", got)
 		}
 
@@ -261,6 +280,7 @@ func TestWithoutSupervisorNothingHappens(t *testing.T) {
 		stop := run(t, n)
 
 		n.Ready()
+		n.Reloading()
 		n.Status("text")
 		n.Busy(t.Context())
 		n.Watchdog().Pulse("loop")
@@ -301,6 +321,7 @@ func TestCallsWithoutRunDoNotBlock(t *testing.T) {
 
 	for range 1000 {
 		n.Ready()
+		n.Reloading()
 		n.Status("text")
 		n.Busy(t.Context())
 	}
@@ -318,6 +339,7 @@ func TestStartAndStopAtOnce(t *testing.T) {
 		wg.Go(cancel)
 		wg.Go(n.Ready)
 		wg.Go(n.Stopping)
+		wg.Go(n.Reloading)
 		wg.Go(func() { n.Status("text") })
 		wg.Go(func() { n.Busy(ctx) })
 		wg.Go(func() {

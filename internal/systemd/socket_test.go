@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,6 +140,7 @@ func TestFullSocketBlocksNobodyAndLosesNothing(t *testing.T) {
 	}
 
 	n.Status("up")
+	n.Reloading()
 
 	// Wait until Run has found the socket full.
 	for deadline := time.After(time.Minute); log.count("supervisor cannot be told") == 0; {
@@ -157,6 +159,10 @@ func TestFullSocketBlocksNobodyAndLosesNothing(t *testing.T) {
 
 	if got := read(t, conn); got != "READY=1" {
 		t.Errorf("first came %q", got)
+	}
+
+	if got := read(t, conn); !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") {
+		t.Errorf("then came %q", got)
 	}
 
 	if got := read(t, conn); got != "STATUS=up\nEXTEND_TIMEOUT_USEC=5000000" {
