@@ -23,7 +23,7 @@ const (
 
 // Options are what a Hub may be told. What is zero has the value in brackets.
 type Options struct {
-	// Spools are all spools that there are. An id that is in no journal counts as
+	// Spools are all spools that there are at the begin; see SetSpools. An id that is in no journal counts as
 	// unknown only while all of them have a feed, and no other spool can be asked
 	// for. [those that had a feed: an id may be called unknown that is of one that is not open yet]
 	Spools []string
@@ -60,6 +60,8 @@ type Hub struct {
 type watcher interface {
 	// opened says that a spool has a feed (again).
 	opened(f *Feed)
+	// left says that there is a spool less.
+	left()
 	// ended says that a job has ended that it watches.
 	ended(e *entry, rec *job.Record)
 	// changed says how a job is now that it watches.

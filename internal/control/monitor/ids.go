@@ -63,6 +63,8 @@ func (s *ids) opened(*Feed) {
 	s.poke()
 }
 
+func (s *ids) left() { s.opened(nil) }
+
 // ended puts an end into the inbox: one for each job at most, so that the inbox is
 // bounded however slow the client is.
 func (s *ids) ended(e *entry, _ *job.Record) {

@@ -115,14 +115,15 @@ func (l *lookup) apply() bool {
 // sortInbox takes up what was in the inbox; it is told along with what was found, so
 // that all comes in order. Ends in a spool in which nothing was looked up, and which
 // is not open any more, have to wait: others that were told before them are not
-// known. They will be found in the journal.
+// known. They will be found in the journal, unless the spool has gone for good.
 func (l *lookup) sortInbox() {
 	l.hub.mu.Lock()
 	defer l.hub.mu.Unlock()
 
 	for _, e := range l.took {
 		_, wanted := l.homes[e.id]
-		asked := l.seen[e.feed.spool] == e.feed ||
+		_, stays := l.hub.spools[e.feed.spool]
+		asked := !stays || l.seen[e.feed.spool] == e.feed ||
 			slices.ContainsFunc(l.views, func(v view) bool { return v.Feed == e.feed })
 
 		switch {

@@ -19,6 +19,7 @@ type stream struct {
 	// Guarded by the hub's mutex.
 	box
 	joined map[string]wire.Position // where one who knows nothing of a spool begins
+	had    map[string]int64         // by spool: the number of the last end that was sent
 }
 
 // place is how far the client is in one spool.
@@ -34,6 +35,7 @@ type place struct {
 func newStream(h *Hub, spool string, from resume) *stream {
 	s := &stream{
 		hub: h, spool: spool, box: newBox(), joined: map[string]wire.Position{}, places: map[string]*place{},
+		had: map[string]int64{},
 	}
 
 	h.mu.Lock()
@@ -68,6 +70,8 @@ func (s *stream) close() {
 func (s *stream) wants(spool string) bool { return s.spool == "" || s.spool == spool }
 
 func (s *stream) opened(f *Feed) { s.join(f, f.base) }
+
+func (s *stream) left() {}
 
 func (s *stream) ended(e *entry, _ *job.Record) {
 	s.forget(e.id)
@@ -198,6 +202,8 @@ func (s *stream) haul() []haul {
 
 	for _, name := range slices.Sorted(maps.Keys(s.places)) {
 		p, f := s.places[name], s.hub.feeds[name]
+		s.had[name] = p.Number
+
 		if f == nil || p.Number >= f.told {
 			continue
 		}

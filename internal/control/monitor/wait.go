@@ -21,6 +21,8 @@ func (w *waiter) opened(*Feed) {
 	}
 }
 
+func (w *waiter) left() { w.opened(nil) }
+
 func (w *waiter) ended(_ *entry, rec *job.Record) {
 	select {
 	case w.end <- *rec:
@@ -49,12 +51,20 @@ func (h *Hub) Wait(ctx context.Context, id job.ID) (job.Record, error) {
 	}()
 
 	for {
-		if rec, over, err := h.hasEnded(id); over || err != nil {
+		rec, over, err := h.hasEnded(id)
+
+		select {
+		case rec = <-w.end:
+			return rec, nil
+		default:
+		}
+
+		if over || err != nil {
 			return rec, err
 		}
 
 		select {
-		case rec := <-w.end:
+		case rec = <-w.end:
 			return rec, nil
 		case <-w.feeds:
 		case <-h.down:
