@@ -353,10 +353,18 @@ func TestPanic(t *testing.T) {
 func TestSecurityHeaders(t *testing.T) {
 	t.Parallel()
 
-	r := prepare(t).tcp()
+	r := prepare(t)
+	r.options.Metrics = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			t.Error("the token gets behind the guard")
+		}
+
+		w.Header().Set("Content-Type", "text/plain")
+	})
+	r.tcp()
 
 	for _, a := range []reply{
-		r.get("/v1/spools"), r.get("/none"), r.get("/healthz"),
+		r.get("/v1/spools"), r.get("/none"), r.get("/metrics"), r.get("/healthz"),
 		r.do(http.MethodGet, "/v1/spools", nil, header{"Authorization", "x"}),
 	} {
 		if a.Header.Get("X-Content-Type-Options") != "nosniff" || a.Header.Get("Cache-Control") != "no-store" ||

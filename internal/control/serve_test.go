@@ -194,7 +194,9 @@ func echo(t *testing.T, protocol *string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		*protocol = r.Header.Get("Sec-WebSocket-Protocol") + r.Header.Get("Authorization")
 
-		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"importerd"}})
+		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+			Subprotocols: []string{"importerd.token." + token}, // a browser wants one that it offers
+		})
 		if err != nil {
 			t.Error(err)
 
@@ -250,14 +252,14 @@ func TestWebSocket(t *testing.T) {
 	}
 
 	conn, answer, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{
-		Subprotocols: []string{"importerd.token." + token, "importerd"},
+		Subprotocols: []string{"importerd.token." + token},
 		HTTPHeader:   http.Header{"Origin": {"http://" + r.addr.String()}},
 	})
 	must(t, err)
 
 	defer conn.CloseNow() //nolint:errcheck // closed already, if all is well
 
-	if conn.Subprotocol() != "importerd" || strings.Contains(fmt.Sprint(answer.Header), token) || seen != "importerd" {
+	if want := "importerd.token." + token; conn.Subprotocol() != want || seen != want {
 		t.Errorf("the protocol is %q, seen was %q: %v", conn.Subprotocol(), seen, answer.Header)
 	}
 

@@ -83,7 +83,8 @@ func (g *Guard) Protect(next http.Handler) http.Handler {
 		if no := g.judge(r); no != nil {
 			no.tell(a)
 		} else {
-			forgetToken(r.Header)
+			// Nothing behind can log it. A subprotocol stays: a browser wants it chosen.
+			r.Header.Del(authorization)
 			next.ServeHTTP(a, r)
 		}
 

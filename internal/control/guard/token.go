@@ -62,25 +62,6 @@ func subprotocolToken(h http.Header) string {
 	return ""
 }
 
-// forgetToken takes the token away from a request that has come in: nothing behind
-// the guard can log it or send it back.
-func forgetToken(h http.Header) {
-	h.Del(authorization)
-
-	offered := protocols(h)
-	if len(offered) == 0 {
-		return
-	}
-
-	h.Del(subprotocol)
-
-	for _, protocol := range offered {
-		if !strings.HasPrefix(protocol, wire.TokenProtocol) {
-			h.Add(subprotocol, protocol)
-		}
-	}
-}
-
 // protocols returns the subprotocols that a client offers.
 func protocols(h http.Header) []string {
 	var list []string
