@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -256,6 +257,25 @@ func TestWait(t *testing.T) {
 	for _, wait := range []string{"30", "-1s", "0s", "x", "5m1s", "1d"} {
 		r.post("/start?wait="+wait, "").want(t, http.StatusBadRequest, wire.CodeBadRequest)
 	}
+}
+
+// Who has sent all of it need not wait for the answer.
+func TestSenderGoesAway(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t)
+	sent := make(chan struct{}) // closed when all has come; nobody sends
+	r.spools[0].drafted = func(ctx context.Context) {
+		close(sent)
+		<-ctx.Done()
+	}
+	r.unix()
+
+	s := r.socket()
+	must(t, s.send(upload+"Content-Length: 5\r\n\r\nwhole"))
+	<-sent
+	must(t, s.Close())
+	until(t, "a job", func() bool { return r.spools[0].count() == 1 })
 }
 
 func TestDiskRefusesUpload(t *testing.T) {

@@ -89,9 +89,9 @@ func TestRebinding(t *testing.T) {
 		for host, good := range map[string]bool{
 			"localhost": true, "LocalHost:" + port: true, "127.0.0.1": true, "[::1]:" + port: true, "127.0.0.1:1": true,
 			"evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
-			"evil.example:" + port: false, "localhost.": false, "": false, "127.0.0.2": false, "[::2]": false, "localhost:x:y": false,
-			"@localhost": false,
-			"importerd":  r.addr.Network() == "unix", "files.example": own, "files.example:8080": own,
+			"evil.example:" + port: false, "localhost.": false, "": false, "127.0.0.2": false, "[::2]": false,
+			"@localhost": false, "localhost:x:y": false,
+			"importerd": r.addr.Network() == "unix", "files.example": own, "files.example:8080": own,
 		} {
 			for _, request := range []string{
 				"GET /v1/spools", "POST /v1/spools/orders/sweep", "GET /healthz", "GET /v1/openapi.yaml",

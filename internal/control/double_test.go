@@ -32,8 +32,9 @@ type double struct {
 	paused  bool              // guarded by mu
 	drafts  atomic.Int32      // open
 	sweeps  atomic.Int32
-	lists   atomic.Int32 // calls of List
-	broken  atomic.Bool  // the disk is
+	lists   atomic.Int32              // calls of List
+	broken  atomic.Bool               // the disk is
+	drafted func(ctx context.Context) // called when a draft is there; nil: nothing is
 }
 
 func newDouble(t *testing.T, name string) *double {
@@ -114,7 +115,11 @@ func (d *double) Draft(ctx context.Context, r io.Reader) (control.Draft, error) 
 
 	d.drafts.Add(1)
 
-	return &memory{of: d, text: b.String()}, ctx.Err()
+	if d.drafted != nil {
+		d.drafted(ctx)
+	}
+
+	return &memory{of: d, text: b.String()}, nil
 }
 
 func (d *double) Accept(ctx context.Context, draft control.Draft, o control.Acceptance) (job.Record, error) {

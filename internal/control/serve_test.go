@@ -187,8 +187,8 @@ func TestStopEndsWaits(t *testing.T) {
 	r.ended <- nil
 }
 
-// echo is a monitor that sends back what it gets, and tells the end.
-func echo(t *testing.T, protocol *string) http.Handler {
+// echo is a monitor that sends back what it gets, and tells the end when it may.
+func echo(t *testing.T, protocol *string, ending chan<- struct{}, may <-chan struct{}) http.Handler {
 	t.Helper()
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -211,6 +211,8 @@ func echo(t *testing.T, protocol *string) http.Handler {
 
 		must(t, conn.Write(r.Context(), kind, text))
 		<-r.Context().Done()
+		close(ending)
+		<-may
 
 		if err := conn.Close(websocket.StatusGoingAway, "the daemon ends"); err != nil {
 			t.Error(err)
@@ -226,8 +228,9 @@ func TestWebSocket(t *testing.T) {
 	var seen string
 
 	r := prepare(t)
-	r.options.Stall = 300 * time.Millisecond // a WebSocket lasts longer
-	r.options.Monitor = echo(t, &seen)
+	r.options.Stall = 300 * time.Millisecond                // a WebSocket lasts longer
+	ending, may := make(chan struct{}), make(chan struct{}) // closed by echo and by this test; nobody sends
+	r.options.Monitor = echo(t, &seen, ending, may)
 	r.tcp()
 
 	url := "http://" + r.addr.String() + "/v1/monitor"
@@ -273,6 +276,16 @@ func TestWebSocket(t *testing.T) {
 	}
 
 	r.stop()
+	<-ending
+
+	timer.Reset(300 * time.Millisecond)
+
+	select {
+	case err := <-r.ended:
+		t.Fatalf("it ended before its monitor, with %v", err)
+	case <-timer.C:
+		close(may)
+	}
 
 	if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
 		t.Errorf("it ended with %v", err)

@@ -51,17 +51,15 @@ type body struct {
 	over    bool  // read to its end
 }
 
-// Read reads, in bounded time. At the end the connection waits without a bound
-// again: what the handler then does may last.
+// Read reads, in bounded time. After the end net/http itself takes the bound away: what
+// the handler then does may last.
 func (b *body) Read(p []byte) (int, error) {
 	b.renew()
 
 	n, err := b.ReadCloser.Read(p)
 	b.got += int64(n)
 
-	if b.over = errors.Is(err, io.EOF); b.over {
-		_ = b.control.SetReadDeadline(time.Time{}) // as in renew
-	}
+	b.over = errors.Is(err, io.EOF)
 
 	return n, err
 }
