@@ -91,6 +91,8 @@ func (a *App) idle(ctx context.Context) bool {
 			return false
 		case s.pool.Counts().Broken != "" && s.pool.Counts().Running == 0:
 			continue // what waits for the handler will not be taken soon
+		case s.looked() && s.pool.Halted(ctx):
+			continue // what waits for a person will not be taken at all
 		case !s.watcher.Counts().Exhausted || !s.pool.Idle(ctx):
 			return false
 		case !s.watcher.Counts().Exhausted:
@@ -101,6 +103,14 @@ func (a *App) idle(ctx context.Context) bool {
 	return true
 }
 
+// looked says whether the watcher has found all that is there, or anything that
+// waits.
+func (s *session) looked() bool {
+	w := s.watcher.Counts()
+
+	return w.Exhausted || w.Waiting > 0 || s.pool.Counts().Queued > 0
+}
+
 // unfinished says whether any file is failed, deferred, paused or held.
 func (a *App) unfinished() bool {
 	for _, l := range a.lines {
@@ -109,7 +119,8 @@ func (a *App) unfinished() bool {
 			return true
 		}
 
-		if c := s.pool.Counts(); c.Failed > 0 || c.Deferred+c.Paused > 0 || c.Held > 0 {
+		c := s.pool.Counts()
+		if c.Failed > 0 || c.Deferred+c.Paused > 0 || c.Held > 0 || s.pool.Paused() && s.watcher.Counts().Waiting > 0 {
 			return true
 		}
 	}

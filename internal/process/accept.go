@@ -44,6 +44,10 @@ func (p *Pool) Accept(ctx context.Context, d Draft, o Acceptance) (job.Record, e
 		return job.Record{}, job.ErrPaused
 	}
 
+	if why := p.trouble.Load(); why != nil { // what little space there is is for outcomes
+		return job.Record{}, fmt.Errorf("accept: %w: %s", job.ErrDisk, *why)
+	}
+
 	rec := p.born(d.File(), o)
 
 	if err := p.deps.Births.Accept(rec); err != nil {

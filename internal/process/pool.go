@@ -164,28 +164,37 @@ func (p *Pool) ask(ctx context.Context, f func()) bool {
 // does not count, nor what waits for that.
 func (p *Pool) Idle(ctx context.Context) bool {
 	idle := false
-	asked := p.ask(ctx, func() { idle = !p.hopes() && p.idle() })
+	asked := p.ask(ctx, func() {
+		idle = p.still() && (p.halted() || len(p.state.names) == p.state.frozen() && !p.isDue())
+	})
 
 	return asked && idle
 }
 
-// idle is Idle within the loop.
-func (p *Pool) idle() bool {
+// Halted says whether nothing is under way and nothing will be begun, whatever
+// waits, until a person lets it: the spool is paused, or the job of each worker.
+func (p *Pool) Halted(ctx context.Context) bool {
+	halted := false
+	asked := p.ask(ctx, func() { halted = p.still() && p.halted() })
+
+	return asked && halted
+}
+
+// still says whether nothing moves by itself.
+func (p *Pool) still() bool {
 	s := &p.state
-	frozen := s.frozen()
 
-	switch {
-	case len(s.running) > frozen, s.surveying, len(s.unfinished)+s.finishing > 0:
-		return false
-	case p.paused.Load(), frozen >= p.cfg().Workers:
-		return true
-	case len(s.names) > frozen:
-		return false
-	}
+	return len(s.running) == s.frozen() && !s.surveying && len(s.unfinished)+s.finishing == 0 && !p.hopes()
+}
 
+// halted says whether people keep everything from being begun.
+func (p *Pool) halted() bool { return p.paused.Load() || p.state.frozen() >= p.cfg().Workers }
+
+// isDue says whether a job could be begun at once, or is not known to be none.
+func (p *Pool) isDue() bool {
 	due, _, err := p.nextDue(time.Now())
 
-	return err == nil && due == nil
+	return err != nil || due != nil
 }
 
 // frozen returns how many of the running attempts are paused.

@@ -47,16 +47,8 @@ func (r *rig) ascends() {
 // behind those that were told meanwhile.
 func TestToldInOrder(t *testing.T) {
 	bubble(t, func(r *rig) {
-		stuck := true
-
 		r.cfg.Workers = 2
-		r.disk.breaks(func(call string) error {
-			if stuck {
-				return failing("move processing/a", job.ErrDisk)(call)
-			}
-
-			return nil
-		})
+		r.disk.breaks(failing("move processing/a", job.ErrDisk))
 
 		gate, begun := make(chan struct{}), make(chan struct{})
 
@@ -99,7 +91,7 @@ func TestToldInOrder(t *testing.T) {
 			r.Errorf("told %v", r.heard.told())
 		}
 
-		stuck = false
+		r.disk.breaks(nil)
 		r.pass(time.Minute)
 		r.want("done/a", "done/b")
 		r.ascends()
