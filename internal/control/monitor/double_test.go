@@ -128,6 +128,9 @@ type writable interface {
 	Commit(recs ...job.Record) error
 }
 
+// shut closes the journal.
+func (r real) shut() { _ = r.Close() }
+
 func openReal(t testing.TB, dir string) real {
 	t.Helper()
 
@@ -149,7 +152,7 @@ func TestDoubleIsLikeTheJournal(t *testing.T) {
 	const steps = 40
 
 	r, b := openReal(t, t.TempDir()), newBook()
-	defer r.Close()
+	defer r.shut()
 
 	random := rand.New(rand.NewPCG(1, 2))
 

@@ -113,14 +113,15 @@ func TestBoxIsBounded(t *testing.T) {
 
 	b := newBox()
 
-	for range 2 {
+	for _, forgets := range []bool{true, false} {
 		for range 2 * maxChanges {
 			e := &entry{id: job.NewID()}
 			b.change(e)
 			b.change(e)
 
-			if len(b.changes)%2 == 0 {
+			if forgets {
 				b.forget(e.id)
+				b.forget(job.NewID())
 			}
 		}
 	}

@@ -61,7 +61,7 @@ func find(id job.ID, in []view) (finding, error) {
 		err := v.read(func() (err error) {
 			found.rec, err = v.journal.Get(id)
 
-			return err //nolint:wrapcheck // it names the journal
+			return err
 		})
 
 		switch {
@@ -87,7 +87,7 @@ func (v view) page(number int64, n int) ([]*entry, int64, error) {
 	err := v.read(func() (err error) {
 		recs, err = v.journal.Told(number, n)
 
-		return err //nolint:wrapcheck // it names the journal
+		return err
 	})
 	if err != nil {
 		return nil, number, err

@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -17,7 +19,7 @@ func TestIDsAreToldOnce(t *testing.T) {
 		srv := server(t, h)
 		a, b := openSpool(h, "a", newBook()), openSpool(h, "b", openReal(t, t.TempDir()))
 
-		defer b.journal.(real).Close()
+		defer b.journal.(real).shut()
 		defer b.feed.Close()
 
 		early, earlier := a.end(t, job.Record{}), b.end(t, job.Record{})
@@ -163,5 +165,132 @@ func TestSpoolClosesUnderALookup(t *testing.T) {
 	if err != nil || len(b.messages) != 2 || !b.over ||
 		b.messages[0].cursor != h.CursorOf(first) || b.messages[1].cursor != h.CursorOf(second) {
 		t.Errorf("%+v, %v", b, err)
+	}
+}
+
+// TestInboxIsBounded: a client that does not look costs one end for each id.
+func TestInboxIsBounded(t *testing.T) {
+	t.Parallel()
+
+	h := New(Options{})
+	a := openSpool(h, "a", newBook())
+	rec := a.begin(t)
+	s := newIDs(h, []job.ID{rec.ID}, resume{})
+
+	for range 3 {
+		a.end(t, rec)
+	}
+
+	if len(s.inbox) != 1 {
+		t.Errorf("the inbox holds %d", len(s.inbox))
+	}
+
+	s.close()
+	a.end(t, rec)
+
+	if len(s.inbox) != 1 || len(h.byID)+len(h.watchers) != 0 {
+		t.Error("the hub goes on after the end")
+	}
+}
+
+// TestInboxWaitsForALookup: a spool may open, and tell, between a look into the
+// journals and one into the inbox. What it had told before must come first.
+func TestInboxWaitsForALookup(t *testing.T) {
+	t.Parallel()
+
+	h := New(Options{Spools: []string{"a"}})
+	book := newBook()
+	first := openSpool(New(Options{}), "a", book).end(t, job.Record{})
+
+	a := &spool{name: "a", journal: book}
+	second := a.begin(t)
+	s := newIDs(h, []job.ID{first.ID, second.ID}, resume{})
+
+	if _, err := s.lookUp(); err != nil {
+		t.Fatal(err)
+	}
+
+	a.feed = h.Feed("a", book)
+	second = a.end(t, second)
+
+	var b batch
+
+	if s.unpack(&b, true); len(b.messages) != 0 || !b.more {
+		t.Errorf("%+v", b)
+	}
+
+	b, err := s.fetch(true)
+	if err != nil || len(b.messages) != 2 || b.messages[1].cursor != h.CursorOf(second) || !b.over {
+		t.Errorf("%+v, %v", b, err)
+	}
+}
+
+// TestSpoolClosesBeforeALookup: what a spool told while it was open for a moment
+// is not told before what had ended earlier.
+func TestSpoolClosesBeforeALookup(t *testing.T) {
+	t.Parallel()
+
+	h := New(Options{Spools: []string{"a"}})
+	book := newBook()
+	first := openSpool(New(Options{}), "a", book).end(t, job.Record{})
+
+	a := &spool{name: "a", journal: book}
+	second, third, retried := a.begin(t), a.begin(t), a.begin(t)
+	s := newIDs(h, []job.ID{first.ID, second.ID, third.ID, retried.ID}, resume{})
+
+	a.feed = h.Feed("a", book)
+	second, retried = a.end(t, second), a.end(t, retried)
+	a.feed.Close()
+
+	if b, err := s.fetch(true); err != nil || len(b.messages) != 0 {
+		t.Errorf("%+v, %v", b, err)
+	}
+
+	retried.State = job.Deferred
+	if err := book.Commit(retried); err != nil {
+		t.Fatal(err)
+	}
+
+	a.feed = h.Feed("a", book)
+	third = a.end(t, third)
+
+	b, err := s.fetch(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	retried = a.end(t, retried)
+
+	more, err := s.fetch(false)
+	if err != nil || !more.over {
+		t.Fatalf("%+v, %v", more, err)
+	}
+
+	told := slices.DeleteFunc(append(b.messages, more.messages...), func(m message) bool { return !m.isEnd() })
+
+	for i, rec := range []job.Record{first, second, third, retried} {
+		if i >= len(told) || told[i].cursor != h.CursorOf(rec) {
+			t.Fatalf("end %d is not told as it should", i)
+		}
+	}
+}
+
+// TestUnknownIDsAreToldOnce: also a browser that asks for nothing else gets a
+// cursor, and is told not to come again.
+func TestUnknownIDsAreToldOnce(t *testing.T) {
+	t.Parallel()
+
+	h := New(Options{})
+	srv := server(t, h)
+	openSpool(h, "a", newBook())
+
+	w := wire.Watch{Watch: []job.ID{job.NewID()}}
+
+	l := listen(t, dialEvents, srv, w)
+	l.want("unknown "+w.Watch[0].String(), "ready", "end "+wire.ReasonAllTold)
+
+	answer, body := ask(t, srv.Client(), srv.URL+wire.PathEvents+"?id="+w.Watch[0].String(), l.cursor)
+	if answer.StatusCode != http.StatusNoContent || l.cursor == "" {
+		t.Errorf("with %q: %d %s", l.cursor, answer.StatusCode, body)
 	}
 }

@@ -239,25 +239,11 @@ func (l *lookup) tell(resets []string) {
 	}
 }
 
-// leave moves the client's place behind all that was told before the journals were
-// read. In spools in which jobs were looked up before, later ends may lie in the inbox.
+// leave moves the client's place behind all that was told when the views were taken:
+// that was in the inbox or in the journals.
 func (l *lookup) leave() {
 	for _, v := range l.views {
-		if l.seen[v.spool] != v.Feed && l.lives(v.Feed) {
-			l.pass(&entry{feed: v.Feed, cursor: v.told})
-		}
-
+		l.pass(&entry{feed: v.Feed, cursor: v.told})
 		l.seen[v.spool] = v.Feed
 	}
-}
-
-// lives says whether a job that was looked up is of a feed.
-func (l *lookup) lives(f *Feed) bool {
-	for _, home := range l.homes {
-		if home == f {
-			return true
-		}
-	}
-
-	return slices.ContainsFunc(l.ended, func(e *entry) bool { return e.feed == f })
 }

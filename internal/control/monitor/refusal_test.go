@@ -129,7 +129,7 @@ func TestRefusedMessages(t *testing.T) {
 			t.Errorf("%.80q is ended with %v, want %v %s", c.say, err, c.code, c.reason)
 		}
 
-		conn.CloseNow()
+		_ = conn.CloseNow()
 	}
 }
 
@@ -157,7 +157,7 @@ func TestTokenProtocol(t *testing.T) {
 			t.Errorf("of %q is chosen %q", offered, conn.Subprotocol())
 		}
 
-		conn.CloseNow()
+		_ = conn.CloseNow()
 	}
 }
 

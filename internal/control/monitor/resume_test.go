@@ -62,19 +62,17 @@ func (w *world) connect(c *wanderer) {
 // read lets a client read up to n messages.
 func (w *world) read(c *wanderer, n int) {
 	for range n {
-		if len(c.queue) == 0 {
+		for more := true; len(c.queue) == 0; {
+			if !more {
+				return
+			}
+
 			b, err := c.sub.fetch(true)
 			if err != nil {
 				w.t.Fatal(err)
 			}
 
-			if c.queue = b.messages; len(c.queue) == 0 {
-				if !b.more {
-					return
-				}
-
-				continue
-			}
+			c.queue, more = b.messages, b.more
 		}
 
 		m := c.queue[0]

@@ -167,7 +167,7 @@ func (s socket) next(ctx context.Context) (wire.Event, error) {
 	return e, json.Unmarshal(data, &e)
 }
 
-func (s socket) close() { s.conn.CloseNow() }
+func (s socket) close() { _ = s.conn.CloseNow() }
 
 // stranger is a client of server-sent events.
 type reader struct {

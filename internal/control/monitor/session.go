@@ -168,7 +168,7 @@ func (s *session) tell(b batch, fetched time.Time) error {
 
 	if len(messages) > 0 {
 		if err := s.out.send(messages...); err != nil {
-			return err //nolint:wrapcheck // a transport of ours
+			return err
 		}
 	}
 
@@ -229,7 +229,7 @@ func (s *session) wait(ctx context.Context, held bool, beat <-chan time.Time) er
 			return nil
 		case <-beat:
 			if err := s.out.beat(); err != nil {
-				return err //nolint:wrapcheck // a transport of ours
+				return err
 			}
 		}
 	}

@@ -140,7 +140,7 @@ func TestRestart(t *testing.T) {
 		}
 
 		journal = openReal(t, dir)
-		defer journal.Close()
+		defer journal.shut()
 
 		h = New(Options{})
 		srv = server(t, h)

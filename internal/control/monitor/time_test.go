@@ -72,7 +72,7 @@ func bubble(t *testing.T, o Options, test func(t *testing.T, h *Hub, c *http.Cli
 		test(t, h, c)
 
 		h.Shut("the test is over")
-		srv.Close()
+		_ = srv.Close()
 		serving.Wait()
 	})
 }
@@ -102,7 +102,7 @@ func TestSilentClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.CloseNow()
+		defer conn.CloseNow() //nolint:errcheck // nothing is left to say
 
 		_, _, err = conn.Read(t.Context())
 

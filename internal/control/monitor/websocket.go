@@ -29,12 +29,9 @@ const (
 var (
 	errGone   = errors.New("the client has gone")
 	errDead   = errors.New("the client does not answer")
-	errSilent = &refusal{http.StatusBadRequest, wire.CodeBadRequest,
-		fmt.Errorf("nothing was asked for within %v", firstWithin)}
-	errSecond = &refusal{http.StatusBadRequest, wire.CodeBadRequest,
-		errors.New("a connection watches one thing: open another one")}
-	errBinary = &refusal{http.StatusBadRequest, wire.CodeBadRequest,
-		errors.New("say what to watch in a text message")}
+	errSilent = badWatch(fmt.Errorf("nothing was asked for within %v", firstWithin))
+	errSecond = badWatch(errors.New("a connection watches one thing: open another one"))
+	errBinary = badWatch(errors.New("say what to watch in a text message"))
 )
 
 // WebSocket returns what serves the monitor to WebSocket clients. Who may ask is
@@ -159,7 +156,7 @@ func (p *peer) session(ctx context.Context) error {
 	err = s.run(ctx)
 
 	if m, ok := s.last(err); ok {
-		_ = p.send(m) // it is closed next in any case
+		_ = p.send(m) //nolint:contextcheck // the session's may be over; and it is closed next in any case
 	}
 
 	return err
