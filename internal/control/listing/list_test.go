@@ -83,3 +83,31 @@ func TestFailureInTheMiddle(t *testing.T) {
 		t.Errorf("the cursor comes with %v", err)
 	}
 }
+
+// Whatever a client gives as a cursor is one or is refused.
+func FuzzCursor(f *testing.F) {
+	good, err := cursor{Key: "k", Marks: []mark{{"orders", job.Done, 7}}, Since: 1}.format()
+	if err != nil {
+		f.Fatal(err)
+	}
+
+	f.Add(good)
+	f.Add("e30")
+	f.Add("")
+
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parse(text, "k")
+		if err != nil {
+			return
+		}
+
+		again, err := c.format()
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if _, err := parse(again, "k"); err != nil || len(c.Marks) == 0 || c.Marks[0].Before < 1 {
+			t.Errorf("%q is %+v: %v", text, c, err)
+		}
+	})
+}
