@@ -138,6 +138,27 @@ func (r *rehearsal) Move(m job.Move) (string, error) {
 	return name, nil
 }
 
+// Join remembers that one of two names of a file goes away.
+func (r *rehearsal) Join(m job.Move) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	f, err := r.stat(spot{m.From, m.File})
+	if err != nil {
+		return "", err
+	}
+
+	for _, name := range []string{job.WithID(m.Name, m.ID), m.Name} {
+		if there, err := r.stat(spot{m.To, name}); err == nil && there.Same(f) {
+			r.gone[spot{m.From, m.File}] = struct{}{}
+
+			return name, nil
+		}
+	}
+
+	return "", fs.ErrNotExist
+}
+
 // shift remembers that f lies elsewhere; mu is held.
 func (r *rehearsal) shift(from, to spot, f job.File) {
 	delete(r.come, from)

@@ -25,6 +25,19 @@ func (s seenFolders) Move(m job.Move) (string, error) {
 	return name, err
 }
 
+// Join passes the call on.
+func (s seenFolders) Join(m job.Move) (string, error) {
+	name, err := s.Folders.Join(m)
+	if err == nil {
+		s.findings.add(Finding{
+			Place: string(m.From) + "/" + m.File, Job: m.ID,
+			Found: "a power cut has left its file in " + string(m.To) + "/ too", Does: "this name goes away",
+		})
+	}
+
+	return name, err
+}
+
 // seenLister is a lister of which it is told what is no file in deferred/:
 // recovery leaves it there.
 type seenLister struct {

@@ -69,6 +69,9 @@ type Folders interface {
 	// Flush brings a file's content to the disk. It may take minutes.
 	Flush(folder job.Folder, f job.File) error
 	Move(m job.Move) (string, error)
+	// Join makes one name of the two that a power cut in the midst of a move can leave;
+	// fs.ErrNotExist: there are not two.
+	Join(m job.Move) (string, error)
 	Sync(folders ...job.Folder) error
 }
 

@@ -3,7 +3,9 @@ package process
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"slices"
 	"time"
@@ -138,6 +140,10 @@ func (r *recovery) job(rec job.Record, strict bool) (bool, error) {
 		return false, err
 	}
 
+	if at, err = r.join(rec.Moving, at); err != nil {
+		return false, err
+	}
+
 	r.known[at] = struct{}{}
 	draft := rec.Moving != nil && rec.Moving.From == ""
 
@@ -161,6 +167,26 @@ func (r *recovery) job(rec job.Record, strict bool) (bool, error) {
 	r.known[at] = struct{}{}
 
 	return true, r.add(resume(rec, at, r.cfg()))
+}
+
+// join returns where the file of a job lies that was found at. btrfs can leave it in
+// both places of a move that a power cut has caught: then it is one file, and has
+// moved. Without a cut two names of one inode are two files.
+func (r *recovery) join(m *job.Move, at place) (place, error) {
+	if !r.past.Cut || m == nil || m.From == "" || at != (place{m.From, m.File}) {
+		return at, nil
+	}
+
+	name, err := r.deps.Folders.Join(*m)
+
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return at, nil
+	case err != nil:
+		return at, err
+	}
+
+	return place{m.To, name}, nil
 }
 
 // resume returns the unit with which a job goes on whose file lies at, nil: it
