@@ -13,8 +13,10 @@ BENCHFLAGS ?= -benchmem
 LINT     = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 DEADCODE = $(GO) tool -modfile=tools/deadcode/go.mod deadcode
 
-# Where `make install` puts the unit file: systemd reads it there.
+# Where `make install` puts what systemd reads: it looks there.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 
 .DEFAULT_GOAL = build
 
@@ -33,6 +35,10 @@ test: deps ## run all tests; as root on Debian, first install the programs that 
 .PHONY: test-faults
 test-faults: deps ## kill it, cut its power, break its disk: minutes, and most of it as root
 	FAULTS=1 $(GO) test -count=1 -timeout 20m -v $(TESTFLAGS) ./test/faults/
+
+.PHONY: test-systemd
+test-systemd: deps ## run the daemon under real systemds in namespaces: as root, minutes
+	SYSTEMD=1 $(GO) test -count=1 -timeout 15m -v $(TESTFLAGS) ./test/systemd/
 
 .PHONY: race
 race: ## run all tests under the race detector (needs gcc)
@@ -73,12 +79,15 @@ cover: ## run all tests and write coverage.out and a list by function
 	$(GO) tool cover -func=coverage.out
 
 .PHONY: install
-install: build ## install program and unit file below DESTDIR and PREFIX (/usr/local)
+install: build ## install program and units below DESTDIR and PREFIX (/usr/local)
 	install -D -m 0755 bin/importerd $(DESTDIR)$(PREFIX)/bin/importerd
 	install -d -m 0755 $(DESTDIR)$(UNITDIR)
 	sed 's|/usr/bin/importerd|$(PREFIX)/bin/importerd|' packaging/importerd.service \
 		> $(DESTDIR)$(UNITDIR)/importerd.service
 	chmod 0644 $(DESTDIR)$(UNITDIR)/importerd.service
+	install -m 0644 packaging/importerd.socket $(DESTDIR)$(UNITDIR)/importerd.socket
+	install -D -m 0644 packaging/importerd.sysusers $(DESTDIR)$(SYSUSERSDIR)/importerd.conf
+	install -D -m 0644 packaging/importerd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/importerd.conf
 
 .PHONY: deps
 deps:

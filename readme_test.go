@@ -73,11 +73,17 @@ func TestReadmeUnit(t *testing.T) {
 		t.Skip("systemd-analyze is not there")
 	}
 
-	for _, block := range append(blocks(t, "README.md", "ini"), unit(t)) {
-		path := filepath.Join(t.TempDir(), "importerd.service")
-		block = regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAllString(block, "ExecStart=/bin/true")
+	for _, block := range append(blocks(t, "README.md", "ini"), string(packaged(t, "importerd.service"))) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "importerd.service")
+		// The program need not be installed here.
+		block = regexp.MustCompile(`(?m)^(Exec\w+)=\S+`).ReplaceAllString(block, "$1=/bin/true")
 
 		if err := os.WriteFile(path, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		if err := os.WriteFile(filepath.Join(dir, "importerd.socket"), packaged(t, "importerd.socket"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 
@@ -88,14 +94,14 @@ func TestReadmeUnit(t *testing.T) {
 	}
 }
 
-// unit returns the unit file that is installed.
-func unit(t *testing.T) string {
+// packaged returns a file that is installed.
+func packaged(t *testing.T, name string) []byte {
 	t.Helper()
 
-	text, err := os.ReadFile("packaging/importerd.service")
+	text, err := os.ReadFile(filepath.Join("packaging", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	return string(text)
+	return text
 }

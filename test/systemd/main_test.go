@@ -1,0 +1,76 @@
+// Package systemd_test shows that the daemon, its units and its packages do under
+// a real systemd what docs/systemd.md says. It boots one in a box: namespaces over
+// a Debian root that is made once and cached. Each case is a script in cases/.
+//
+// Nothing runs unless SYSTEMD is set, as `make test-systemd` does: it needs root.
+// SYSTEMD_ROOTS is the directory of the roots, by default importerd/roots in the
+// user's cache. Where there can be no box each test skips and says why.
+package systemd_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// shareVar is where the tests find what the boxes see as /share.
+const shareVar = "SYSTEMD_SHARE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv("SYSTEMD") == "" {
+		fmt.Fprintln(os.Stderr, "tests under systemd do not run: set SYSTEMD=1 or use `make test-systemd`")
+		os.Exit(0)
+	}
+
+	os.Exit(runTests(m))
+}
+
+// runTests gathers what the boxes share and runs the tests.
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "importerd-systemd-")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // the system clears it too
+
+	if err := share(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+
+		return 1
+	}
+
+	if err := os.Setenv(shareVar, dir); err != nil {
+		panic(err)
+	}
+
+	return m.Run()
+}
+
+// share builds the daemon into dir and puts beside it what belongs to it.
+func share(dir string) error {
+	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "importerd"), "importerd/cmd/importerd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+
+	for _, from := range []string{"../../packaging", "../../docs", "cases"} {
+		if err := os.CopyFS(filepath.Join(dir, filepath.Base(from)), os.DirFS(from)); err != nil {
+			return fmt.Errorf("share: %w", err)
+		}
+	}
+
+	text, err := os.ReadFile("lib.sh")
+	if err != nil {
+		return fmt.Errorf("share: %w", err)
+	}
+
+	if err := os.WriteFile(filepath.Join(dir, "lib.sh"), text, 0o644); err != nil {
+		return fmt.Errorf("share: %w", err)
+	}
+
+	return os.Chmod(dir, 0o755) //nolint:gosec // users in the box read it
+}
