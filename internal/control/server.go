@@ -51,8 +51,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("refuse to serve: %w", err)
 	}
 
+	var fresh newcomers
+
 	srv := &http.Server{
-		Handler:           s.Handler(),
+		Handler:           fresh.greet(s.Handler()),
+		ConnContext:       fresh.enter,
+		ConnState:         fresh.changed,
 		ReadHeaderTimeout: s.o.Stall / 3,
 		IdleTimeout:       4 * s.o.Stall,
 		MaxHeaderBytes:    maxHeader,
@@ -64,7 +68,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 	failed := make(chan error, 1) // Serve's goroutine sends once
 
-	go func() { failed <- srv.Serve(guard.Limit(l, s.o.MaxConns)) }()
+	limited := guard.Limit(l, s.o.MaxConns)
+
+	go func() { failed <- srv.Serve(limited) }()
 
 	select {
 	case err := <-failed:
@@ -72,9 +78,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 
+	_ = limited.Close() // nobody else comes in, and srv.Serve ends
+	err := <-failed
+
+	fresh.wait(context.WithoutCancel(ctx))
 	s.stop(context.WithoutCancel(ctx), srv)
 
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+	if !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 

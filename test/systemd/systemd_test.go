@@ -27,7 +27,7 @@ func mutations() []struct{ what, script, noticed string } {
 		{"socket stays", `/^RemoveOnStop=/d`, "socket"},
 		{"socket for all", `s/^SocketMode=.*/SocketMode=0666/; s/^SocketGroup=.*/SocketGroup=root/`, "socket"},
 		{"no socket unit", `s/^ListenStream=.*/ListenStream=127.0.0.1:8080/`, "restarts"},
-		{"no place for an own socket", `/^ReadWritePaths=-/d`, "own-socket"},
+		{"nowhere to write", `/^ReadWritePaths=/d`, "drain"},
 		{"notifications of all", `s/^NotifyAccess=.*/NotifyAccess=all/`, "environment"},
 		{"not notified", `s/^Type=.*/Type=simple/`, "recovery"},
 		{"homes are seen", `/^ProtectHome=/d`, "sandbox"},
