@@ -42,7 +42,7 @@ func (n *newcomers) changed(conn net.Conn, state http.ConnState) {
 	}
 
 	if leave, ok := n.leave.LoadAndDelete(conn); ok {
-		leave.(func())() //nolint:forcetypeassert,revive // only enter stores
+		leave.(func())() // only enter stores
 	}
 }
 

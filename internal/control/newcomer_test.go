@@ -28,7 +28,7 @@ func TestEndAnswersNewcomers(t *testing.T) {
 	conn, err := net.Dial("unix", l.Addr().String())
 	must(t, err)
 
-	defer conn.Close()
+	t.Cleanup(func() { _ = conn.Close() })
 
 	<-l.accepted
 	end()

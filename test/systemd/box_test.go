@@ -77,7 +77,7 @@ func boot(t *testing.T, root string) *box {
 
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // dead already is as good
-		<-b.ended
+		_ = <-b.ended // killed
 	})
 
 	b.await(t, "PID 1", func() bool { return b.find(cmd.Process.Pid) })

@@ -72,5 +72,5 @@ func share(dir string) error {
 		return fmt.Errorf("share: %w", err)
 	}
 
-	return os.Chmod(dir, 0o755) //nolint:gosec // users in the box read it
+	return os.Chmod(dir, 0o755) // users in the box read it
 }
