@@ -56,6 +56,8 @@ func (p *program) run(ctx context.Context) int {
 	root.SetErr(p.stderr)
 
 	if err := root.ExecuteContext(ctx); err != nil {
+		p.refuse(err)
+
 		return p.tell(err)
 	}
 

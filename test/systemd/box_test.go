@@ -73,11 +73,13 @@ func boot(t *testing.T, root string) *box {
 		t.Fatal(err)
 	}
 
-	go func() { b.ended <- cmd.Wait() }()
+	var running sync.WaitGroup
+
+	running.Go(func() { b.ended <- cmd.Wait() })
 
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // dead already is as good
-		_ = <-b.ended // killed
+		running.Wait()
 	})
 
 	b.await(t, "PID 1", func() bool { return b.find(cmd.Process.Pid) })

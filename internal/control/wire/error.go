@@ -22,7 +22,7 @@ const (
 	CodeBusy         Code = "busy"               // [503] a trigger of the spool has not ended
 	CodePaused       Code = "paused"             // [503] the spool is paused
 	CodeDraining     Code = "draining"           // [503] the daemon is about to end
-	CodeDegraded     Code = "degraded"           // [503] the spool does not work at the moment
+	CodeDegraded     Code = "degraded"           // [503] the spool, or all of the daemon, does not work at the moment
 	CodeDisk         Code = "disk"               // [507] the disk refuses it; nothing was changed
 )
 
