@@ -52,10 +52,11 @@ func (c *Client) Wait(ctx context.Context, id job.ID) (wire.Job, error) {
 
 // waiter is one wait for a job.
 type waiter struct {
+	pauses
+
 	client *Client
 	id     job.ID
-	cursor string        // of the last event
-	pause  time.Duration // the last one
+	cursor string // of the last event
 }
 
 // listen listens to the job's events until it has ended or the connection has.
@@ -81,7 +82,7 @@ func (w *waiter) listen(ctx context.Context) (wire.Job, error) {
 			return wire.Job{}, w.client.lost(ctx, err)
 		}
 
-		w.pause = 0
+		w.pauses = 0
 
 		if event.Cursor != "" {
 			w.cursor = event.Cursor
@@ -103,12 +104,17 @@ func (w *waiter) listen(ctx context.Context) (wire.Job, error) {
 	return wire.Job{}, w.client.lost(ctx, errors.New("the events end"))
 }
 
+// pauses is how long the last pause was before the daemon was tried again; zero:
+// something was heard since.
+type pauses time.Duration
+
 // rest pauses, longer each time that nothing was heard since the last pause, or
 // as long as the daemon asks for.
-func (w *waiter) rest(ctx context.Context, why error) error {
-	w.pause = min(max(2*w.pause, awayMin), awayMax)
+func (p *pauses) rest(ctx context.Context, why error) error {
+	last := min(max(2*time.Duration(*p), awayMin), awayMax)
+	*p = pauses(last)
 
-	pause := w.pause/2 + rand.N(w.pause) //nolint:gosec // so that not all come back at once
+	pause := last/2 + rand.N(last) //nolint:gosec // so that not all come back at once
 	if e, ok := errors.AsType[*Error](why); ok {
 		pause = max(pause, min(e.RetryAfter, awayMax))
 	}
