@@ -327,7 +327,7 @@ func (s *session) describeInbox(w *wire.Spool) {
 // describePool says what the pool does.
 func (s *session) describePool(w *wire.Spool) {
 	c := s.pool.Counts()
-	w.Waiting += c.Queued
+	w.Waiting = max(w.Waiting, c.Queued) // a sweep sees those again that are queued
 	w.Held += c.Held
 	w.Paused, w.Broken, w.Disk = s.pool.Paused(), c.Broken, c.Disk
 	w.Running, w.Committing, w.PausedJobs = c.Running, c.Committing, c.Paused

@@ -91,7 +91,7 @@ func (l *line) addTo(t *totals) {
 	}
 
 	w, p := s.watcher.Counts(), s.pool.Counts()
-	t.waiting += w.Waiting - w.Standing[job.Held] + p.Queued
+	t.waiting += max(w.Waiting-w.Standing[job.Held], p.Queued) // a sweep sees those again that are queued
 	t.held += w.Standing[job.Held] + p.Held
 	t.running += p.Running
 	t.deferred += p.Deferred
