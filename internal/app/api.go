@@ -77,6 +77,12 @@ func newAPI(a *App) (*api, error) {
 // newServer makes the server.
 func (p *api) newServer(token string) (*control.Server, error) {
 	a := p.app
+
+	secret, err := tlsConfig(p.cfg)
+	if err != nil {
+		return nil, &ListenError{err}
+	}
+
 	spools := make([]*control.Spool, 0, len(a.lines))
 
 	for _, l := range a.lines {
@@ -93,7 +99,7 @@ func (p *api) newServer(token string) (*control.Server, error) {
 
 			return draining
 		},
-		Metrics: a.metrics.Handler(), Token: held(token), Hosts: p.cfg.Hosts, MaxUpload: p.cfg.MaxUpload,
+		Metrics: a.metrics.Handler(), Token: held(token), TLS: secret, Hosts: p.cfg.Hosts, MaxUpload: p.cfg.MaxUpload,
 		Version: a.opts.Version, Log: a.opts.Log,
 	})
 }
@@ -204,7 +210,7 @@ func (p *api) open(ctx context.Context) ([]net.Listener, error) {
 	if path, unix := p.cfg.SocketPath(); unix {
 		l, err = listenUnix(ctx, path)
 	} else {
-		l, err = listenTCP(ctx, p.cfg)
+		l, err = listenTCP(ctx, p.cfg.Listen)
 	}
 
 	return []net.Listener{l}, err
@@ -221,11 +227,6 @@ func (p *api) handedOver(taken []net.Listener) ([]net.Listener, error) {
 
 			if err := cfg.Validate(); err != nil {
 				return nil, fmt.Errorf("socket of the service manager: %w", err)
-			}
-
-			var err error
-			if l, err = withTLS(l, cfg); err != nil {
-				return nil, err
 			}
 		}
 

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,8 +12,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"importerd/internal/config"
 )
 
 const (
@@ -165,31 +162,14 @@ func clearSocket(ctx context.Context, path, short string) error {
 	}
 }
 
-// listenTCP listens on an address, with TLS if there is a certificate.
-func listenTCP(ctx context.Context, api config.API) (net.Listener, error) {
-	var listen net.ListenConfig
+// listenTCP listens on an address.
+func listenTCP(ctx context.Context, addr string) (net.Listener, error) {
+	var config net.ListenConfig
 
-	l, err := listen.Listen(ctx, "tcp", api.Listen)
+	l, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 
-	return withTLS(l, api)
-}
-
-// withTLS puts TLS over a TCP listener if there is a certificate.
-func withTLS(l net.Listener, api config.API) (net.Listener, error) {
-	if api.TLSCert == "" {
-		return l, nil
-	}
-
-	cert, err := tls.LoadX509KeyPair(api.TLSCert, api.TLSKey)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("certificate: %w", err), l.Close())
-	}
-
-	return tls.NewListener(l, &tls.Config{
-		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"http/1.1"}, // WebSockets need it
-	}), nil
+	return l, nil
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"time"
@@ -33,6 +34,8 @@ type Options struct {
 	// Token returns the bearer token that is needed over TCP; nil: there is none, and
 	// only unix sockets are served.
 	Token func() string
+	// TLS is spoken over TCP; nil: none is, and only this machine is served.
+	TLS *tls.Config
 	// Hosts are names by which clients may call us besides the usual ones.
 	Hosts []string
 

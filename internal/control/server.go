@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log"
@@ -45,7 +46,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // tells answers that last to end, and lets the others finish, in bounded time. It may
 // run for several listeners at once. l is closed when it returns.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	if err := guard.CheckListener(l, s.o.Token); err != nil {
+	if err := guard.CheckListener(l, s.o.Token, s.o.TLS != nil); err != nil {
 		_ = l.Close() // nothing came in
 
 		return fmt.Errorf("refuse to serve: %w", err)
@@ -70,7 +71,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 	limited := guard.Limit(l, s.o.MaxConns)
 
-	go func() { failed <- srv.Serve(limited) }()
+	in := net.Listener(limited)
+	if s.o.TLS != nil && l.Addr().Network() != "unix" {
+		in = tls.NewListener(limited, s.o.TLS)
+	}
+
+	go func() { failed <- srv.Serve(in) }()
 
 	select {
 	case err := <-failed:

@@ -8,17 +8,17 @@ import (
 
 // CheckListener says why nothing may be served at l, which is reached by whoever
 // can connect: over TCP a token must be asked for, and what is said, the token
-// too, must stay on this machine.
-func CheckListener(l net.Listener, token func() string) error {
+// too, must stay on this machine unless it is secret by TLS.
+func CheckListener(l net.Listener, token func() string, secret bool) error {
 	addr := l.Addr()
 	if isUnix(addr) {
 		return nil
 	}
 
 	tcp, ok := addr.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsLoopback() {
+	if !secret && (!ok || !tcp.IP.IsLoopback()) {
 		return fmt.Errorf("%s can be reached from other machines, without TLS: "+
-			"listen on a loopback address, and have a proxy with TLS before it", addr)
+			"give it a certificate, or listen on a loopback address and have a proxy with TLS before it", addr)
 	}
 
 	if token == nil {
