@@ -84,6 +84,11 @@ func (p *program) steerCommand(verb job.Verb) *cobra.Command {
 				return err
 			}
 
+			// A variable says where to look, but nobody pauses a spool by leaving something out.
+			if len(args) == 0 && !c.selects() && !cmd.Flags().Changed("spool") {
+				c.spool = ""
+			}
+
 			return c.run(cmd.Context(), args)
 		},
 		ValidArgsFunction: c.completeIDs,

@@ -35,6 +35,10 @@ func (t target) inbox() string {
 // targets returns where to look for what an argument names. One that lies in no spool
 // is looked for by its name, in all of them or in the one of --spool.
 func (c *explain) targets(ctx context.Context, arg string) ([]target, error) {
+	if isDir(filepath.Join(arg, string(job.OwnFolder))) {
+		return nil, usage("importerd jobs "+arg, "%s is a spool: which of its files?", job.Show(arg))
+	}
+
 	if c.spool == "" {
 		if t, ok := c.within(arg); ok {
 			t.daemon, t.why = c.api.find(ctx, c.config, t.dir)
