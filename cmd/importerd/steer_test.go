@@ -19,26 +19,32 @@ func TestBulkInParts(t *testing.T) {
 	ids := []job.ID{job.NewID(), job.NewID(), job.NewID()}
 	answers := map[string]wire.BulkAnswer{
 		"":  {Jobs: []wire.Job{{ID: ids[0], Name: "a", State: job.Deferred}}, After: "1"},
-		"1": {Refused: []wire.Error{{Error: wire.Fault{Code: wire.CodeConflict, Message: "its file is gone"}, ID: &ids[1]}}, After: "2"},
+		"1": {Refused: []wire.Error{{
+			Error: wire.Fault{Code: wire.CodeConflict, Message: "its file is gone"}, ID: &ids[1],
+		}}, After: "2"},
 		"2": {Jobs: []wire.Job{{ID: ids[2], Name: `b\xff`, NameB64: "Yv8=", State: job.Deferred}}},
 	}
 
 	d.mux.HandleFunc("POST "+wire.PathBulkRetry, func(w http.ResponseWriter, r *http.Request) {
 		var b wire.Bulk
-		if err := json.NewDecoder(r.Body).Decode(&b); err != nil || b.Spool != "orders" || b.Since != "48h0m0s" || b.Match != "*" {
+		err := json.NewDecoder(r.Body).Decode(&b)
+		d.answer(w, http.StatusOK, answers[b.After])
+
+		if b.After = ""; err != nil || b != (wire.Bulk{Spool: "orders", Since: "48h0m0s", Match: "*"}) {
 			t.Errorf("asked for %+v, %v", b, err)
 		}
-
-		d.answer(w, http.StatusOK, answers[b.After])
 	})
 
 	want := fmt.Sprintf("%s  a  deferred\n%s  b\\xff  deferred\n", ids[0], ids[2])
-	d.call("", "retry", "--spool", "orders", "--since", "2d", "--match", "*").want(t, codeNotSo, want, "importerd: its file is gone\n")
+	d.call("", "retry", "--spool", "orders", "--since", "2d", "--match", "*").
+		want(t, codeNotSo, want, "importerd: its file is gone\n")
 
 	r := d.call("", "retry", "--spool", "orders", "--since", "2d", "--match", "*", "--output", "json")
 
 	var got wire.BulkAnswer
-	if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || len(got.Jobs) != 2 || len(got.Refused) != 1 || got.After != "" {
+
+	err := json.Unmarshal([]byte(r.stdout), &got)
+	if err != nil || len(got.Jobs) != 2 || len(got.Refused) != 1 || got.After != "" {
 		t.Errorf("%s: %v", r.stdout, err)
 	}
 }
@@ -104,7 +110,8 @@ func TestShortIDs(t *testing.T) {
 
 	d.call("", "retry", strings.ToUpper(shortID(one))).want(t, codeOK, one.String()+"  a.csv  deferred\n", "")
 	d.call("", "retry", one.String()[:8]).want(t, codeNotSo, "",
-		fmt.Sprintf("may be several jobs:\nimporterd:   %s  orders  failed  a.csv\nimporterd:   %s  books  done  b.csv\n", one, two))
+		"may be several jobs:\n"+
+			fmt.Sprintf("importerd:   %s  orders  failed  a.csv\nimporterd:   %s  books  done  b.csv\n", one, two))
 	d.call("", "retry", "00000000").want(t, codeNotSo, "", "importerd: no job 00000000\n")
 
 	// One that cannot be found does not keep the others from it.
