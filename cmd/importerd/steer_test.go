@@ -18,7 +18,7 @@ func TestBulkInParts(t *testing.T) {
 	d := newDouble(t)
 	ids := []job.ID{job.NewID(), job.NewID(), job.NewID()}
 	answers := map[string]wire.BulkAnswer{
-		"":  {Jobs: []wire.Job{{ID: ids[0], Name: "a", State: job.Deferred}}, After: "1"},
+		"": {Jobs: []wire.Job{{ID: ids[0], Name: "a", State: job.Deferred}}, After: "1"},
 		"1": {Refused: []wire.Error{{
 			Error: wire.Fault{Code: wire.CodeConflict, Message: "its file is gone"}, ID: &ids[1],
 		}}, After: "2"},
