@@ -16,7 +16,7 @@ import (
 
 const (
 	patience = 30 * time.Second // how long a script waits for what must come
-	limit    = 3 * time.Minute  // how long all of them may take: one that hangs is ended, with its stacks
+	limit    = 6 * time.Minute  // how long all of them may take: one that hangs is ended, with its stacks
 )
 
 // TestMain makes the program itself a command of the scripts.

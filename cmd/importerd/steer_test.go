@@ -85,8 +85,12 @@ func TestPauseAllPages(t *testing.T) {
 		}
 	})
 
-	d.call("", "pause", "--spool", d.dir, "--since", "1h").want(t, codeUntrusted,
-		fmt.Sprintf("%s  a  paused\n%s  a  paused\n", waiting, running), "importerd: is full\n")
+	r := d.call("", "pause", "--spool", d.dir, "--since", "1h")
+	r.want(t, codeUntrusted, fmt.Sprintf("%s  a  paused\n%s  a  paused\n", waiting, running), "importerd: is full\n")
+
+	if strings.Contains(r.stderr, "is done") {
+		t.Errorf("it says %s", r.stderr)
+	}
 }
 
 // Short ids are looked up among all jobs that the daemon lists, and must mean one.
