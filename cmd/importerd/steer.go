@@ -15,10 +15,10 @@ import (
 )
 
 const aboutSelection = `
-ID is a job's id, or at least 6 characters of its begin or end. Of a --spool those jobs are
-meant that are of its last --since, or whose names --match, or --all, as far as they are
-in a state that allows it. A line is printed for each job; exit code 1 says that one of
-them could not be steered, and why.`
+ID is a job's id, or at least 6 characters of its begin or end. With --spool, --all stands
+for all its jobs, --since for those of the last D, --match for those with such names; those
+whose state does not allow it are passed over. A line is printed for each job that was
+steered; exit code 1 says that one could not be, and why.`
 
 // steerings are the commands that carry out a verb on jobs.
 //
