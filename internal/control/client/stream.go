@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/coder/websocket"
@@ -144,6 +146,12 @@ func (s *watching) dial(ctx context.Context) (*websocket.Conn, error) {
 func (s *watching) ended(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[websocket.CloseError](err); ok && e.Code == websocket.StatusPolicyViolation {
 		return &Error{Code: wire.CodeBadRequest, Status: http.StatusBadRequest, Message: e.Reason}
+	}
+
+	for _, plain := range []error{io.EOF, syscall.ECONNRESET, syscall.EPIPE} { // the library says much more
+		if errors.Is(err, plain) {
+			err = plain
+		}
 	}
 
 	return s.client.lost(ctx, err)
