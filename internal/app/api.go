@@ -53,8 +53,8 @@ func newAPI(a *App) (*api, error) {
 	p := &api{app: a, cfg: cfg, ready: make(chan []net.Listener, 1)}
 	p.asked = cfg.Listen != "" && cfg.Listen != config.DefaultListen || len(a.opts.Sockets) > 0
 
-	if cfg.Listen == "" && len(a.lines) > 0 {
-		p.cfg.Listen = "unix:" + filepath.Join(a.lines[0].cfg.Dir, string(job.OwnFolder), "importerd.sock")
+	if all := a.lines.configured(); cfg.Listen == "" && len(all) > 0 {
+		p.cfg.Listen = "unix:" + filepath.Join(all[0].dir, string(job.OwnFolder), "importerd.sock")
 	}
 
 	if a.opts.Once && !p.asked {
@@ -83,15 +83,14 @@ func (p *api) newServer(token string) (*control.Server, error) {
 		return nil, &ListenError{err}
 	}
 
-	spools := make([]*control.Spool, 0, len(a.lines))
-
-	for _, l := range a.lines {
-		spools = append(spools, remote{l}.face())
+	reload := a.Reload
+	if a.opts.Reload == nil {
+		reload = nil // the API says so
 	}
 
 	//nolint:wrapcheck // the caller says what it is about
 	return control.New(control.Options{
-		Spools:  func() []*control.Spool { return spools },
+		Spools: a.faces, Reload: reload,
 		Monitor: a.hub.WebSocket(), Events: a.hub.Events(),
 		Daemon: a.daemon, Ready: p.isReady,
 		Draining: func() bool {
@@ -102,6 +101,18 @@ func (p *api) newServer(token string) (*control.Server, error) {
 		Metrics: a.metrics.Handler(), Token: held(token), TLS: secret, Hosts: p.cfg.Hosts, MaxUpload: p.cfg.MaxUpload,
 		Version: a.opts.Version, Log: a.opts.Log,
 	})
+}
+
+// faces returns the spools as the API sees them.
+func (a *App) faces() []*control.Spool {
+	lines := a.lines.all()
+	faces := make([]*control.Spool, 0, len(lines))
+
+	for _, l := range lines {
+		faces = append(faces, l.face)
+	}
+
+	return faces
 }
 
 // held returns what gives the token; nil: there is none.
@@ -121,9 +132,9 @@ func (p *api) isReady() error {
 
 	var errs []error
 
-	for _, l := range p.app.lines {
+	for _, l := range p.app.lines.configured() {
 		if _, leave, err := (remote{l}).enter(); err != nil {
-			errs = append(errs, fmt.Errorf("spool %s: %w", l.cfg.Name, err))
+			errs = append(errs, fmt.Errorf("spool %s: %w", l.name, err))
 		} else {
 			leave()
 		}
@@ -270,12 +281,10 @@ func (p *api) leave() error {
 
 // again tries to listen where that was not possible.
 func (p *api) again(ctx context.Context) {
-	for _, l := range p.app.lines {
-		select {
-		case <-l.up:
-		default:
-			return // the start is not over: listen comes
-		}
+	select {
+	case <-p.app.up:
+	default:
+		return // the start is not over: listen comes
 	}
 
 	if listeners, err := p.open(ctx); err == nil {

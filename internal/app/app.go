@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"importerd/internal/config"
@@ -42,7 +41,10 @@ type Options struct {
 	Environ []string    // what handlers inherit, as os.Environ gives it
 	Env     systemd.Env // what a supervisor told
 	Once    bool        // end when what is there is handled
-	Version string      // of the program
+	// Reload reads the configuration again; nil: there is no file. Its error names
+	// all that is wrong, but no secrets: clients see it.
+	Reload  func() (config.Config, error)
+	Version string // of the program
 	// Sockets are listened on instead of what the configuration says, if there are any.
 	Sockets []net.Listener
 	Log     zerolog.Logger
@@ -53,14 +55,13 @@ type App struct {
 	opts     Options
 	stages   *drain.Stages
 	notifier *systemd.Notifier
-	lines    []*line
+	lines    *lines
 	hub      *monitor.Hub
 	metrics  *metrics.Metrics
 	api      *api
 	started  time.Time
-	ending   sync.Once     // begins the drain for a reason of our own
-	working  atomic.Int64  // lines that have not arrived at their end
-	calm     chan struct{} // closed by the last line that arrives
+	up       chan struct{} // closed when all spools are up at the start; reloads wait for it
+	reloads  *reloads
 }
 
 // New returns a daemon that does nothing before Run. When ctx is done it
@@ -68,40 +69,51 @@ type App struct {
 func New(ctx context.Context, o Options) (*App, error) {
 	a := &App{
 		opts: o, stages: drain.New(ctx), notifier: systemd.New(o.Log, o.Env),
-		hub:  monitor.New(monitor.Options{Spools: names(o.Config.Spools), Log: o.Log}),
-		calm: make(chan struct{}), started: time.Now(),
+		hub:     monitor.New(monitor.Options{Spools: names(o.Config.Spools), Log: o.Log}),
+		started: time.Now(), up: make(chan struct{}), reloads: newReloads(),
 	}
-
-	var errs []error
-
-	for _, cfg := range o.Config.Spools {
-		if err := cfg.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("spool %s: %w", cfg.Name, err))
-		}
-
-		a.lines = append(a.lines, newLine(a, cfg))
-	}
-
-	a.working.Store(int64(len(a.lines)))
+	a.lines = &lines{app: a, calm: make(chan struct{})}
 	a.metrics = metrics.New(metrics.Options{Spools: a.standing, Version: o.Version})
 
-	var err error
-
-	if a.api, err = newAPI(a); err != nil {
-		errs = append(errs, err)
+	all, err := a.rulesOf(o.Config)
+	for _, r := range all {
+		a.lines.add([]*line{newLine(a, r)})
 	}
 
-	return a, errors.Join(errs...)
+	api, apiErr := newAPI(a)
+	a.api = api
+
+	return a, errors.Join(err, apiErr)
+}
+
+// rulesOf returns the rules of all spools of a configuration, or all that is wrong.
+func (a *App) rulesOf(cfg config.Config) ([]*rules, error) {
+	var (
+		all  []*rules
+		errs []error
+	)
+
+	for _, s := range cfg.Spools {
+		r, err := a.newRules(s)
+		if err != nil {
+			errs = append(errs, err)
+
+			continue
+		}
+
+		all = append(all, r)
+	}
+
+	return all, errors.Join(errs...)
 }
 
 // daemon says how the daemon stands.
 func (a *App) daemon() wire.Daemon {
-	_, draining := a.stages.Began()
+	w := wire.Daemon{Version: a.opts.Version, PID: os.Getpid(), StartedAt: a.started.UTC()}
+	_, w.Draining = a.stages.Began()
+	a.reloads.describe(&w, a.started)
 
-	return wire.Daemon{
-		Version: a.opts.Version, PID: os.Getpid(), StartedAt: a.started.UTC(), ReloadedAt: a.started.UTC(),
-		Draining: draining,
-	}
+	return w
 }
 
 // names returns the names of spools.
@@ -116,9 +128,10 @@ func names(spools []config.Spool) []string {
 
 // standing says how all spools stand.
 func (a *App) standing() []wire.Spool {
-	all := make([]wire.Spool, 0, len(a.lines))
+	lines := a.lines.all()
+	all := make([]wire.Spool, 0, len(lines))
 
-	for _, l := range a.lines {
+	for _, l := range lines {
 		all = append(all, remote{l}.status())
 	}
 
@@ -150,7 +163,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Add("status", tellGrace, a.status)
 	group.Add("api", apiGrace, a.api.run)
 	//nolint:contextcheck // the spools live by the stages: they outlive the signal to stop
-	group.Add("spools", a.longestStop(), func(context.Context) error {
+	group.AddLasting("spools", a.longestStop, func(context.Context) error {
 		defer end()
 
 		return a.runSpools()
@@ -170,8 +183,9 @@ func (a *App) Run(ctx context.Context) error {
 // longestStop returns how long the spools may take to stop.
 func (a *App) longestStop() time.Duration {
 	longest := time.Duration(0)
-	for _, l := range a.lines {
-		longest = max(longest, l.cfg.Drain+l.cfg.KillAfter)
+	for _, l := range a.lines.draining() {
+		r := l.rules()
+		longest = max(longest, r.Drain+r.KillAfter)
 	}
 
 	return longest + stopMargin
@@ -189,7 +203,7 @@ func (a *App) runSpools() error {
 
 	a.notifier.Busy(starting)
 
-	for _, l := range a.lines {
+	for _, l := range a.lines.configured() {
 		if err := l.open(); err != nil && (a.opts.Once || isFinal(err)) {
 			a.closeAll()
 
@@ -203,28 +217,18 @@ func (a *App) runSpools() error {
 		return err
 	}
 
-	var wg sync.WaitGroup
+	var besides sync.WaitGroup
 
-	errs := make([]error, len(a.lines))
-
-	for i, l := range a.lines {
-		wg.Go(func() {
-			if errs[i] = l.run(); errs[i] != nil {
-				a.begin() // the others drain
-			}
-		})
-	}
-
-	announcing := sync.WaitGroup{}
-	announcing.Go(func() { a.announce(living, started) })
+	besides.Go(func() { a.announce(living, started) })
 
 	if a.opts.Once {
-		wg.Go(a.endWhenIdle)
+		besides.Go(a.endWhenIdle)
 	}
 
-	wg.Wait()
+	errs := a.lines.live()
+
 	over()
-	announcing.Wait()
+	besides.Wait()
 
 	return errors.Join(errs...)
 }
@@ -235,7 +239,9 @@ func (a *App) runSpools() error {
 func (a *App) announce(living context.Context, started context.CancelFunc) {
 	intake := a.stages.Intake()
 
-	for _, l := range a.lines {
+	lines := a.lines.configured()
+
+	for _, l := range lines {
 		select {
 		case <-l.up:
 		case <-intake.Done():
@@ -245,8 +251,9 @@ func (a *App) announce(living context.Context, started context.CancelFunc) {
 	started()
 
 	if intake.Err() == nil {
-		a.opts.Log.Info().Int("spools", len(a.lines)).Msg("ready")
+		a.opts.Log.Info().Int("spools", len(lines)).Msg("ready")
 		a.notifier.Ready()
+		close(a.up)
 	}
 
 	select {
@@ -263,18 +270,9 @@ func (a *App) announce(living context.Context, started context.CancelFunc) {
 	<-draining.Done()
 }
 
-// begin begins the drain unless it has begun.
-func (a *App) begin() {
-	a.ending.Do(func() {
-		if _, begun := a.stages.Began(); !begun {
-			a.stages.Signal()
-		}
-	})
-}
-
 // closeAll gives back what was opened when the start fails.
 func (a *App) closeAll() {
-	for _, l := range a.lines {
+	for _, l := range a.lines.configured() {
 		l.close()
 	}
 }

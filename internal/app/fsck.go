@@ -50,7 +50,7 @@ func Mend(ctx context.Context, cfg config.Spool, report func(Finding)) error {
 		return err
 	}
 
-	l := &line{cfg: cfg, log: zerolog.Nop()}
+	l := &line{name: cfg.Name, dir: cfg.Dir, now: &rules{Spool: cfg}, log: zerolog.Nop()}
 	if err := l.open(); err != nil {
 		return err
 	}

@@ -20,8 +20,9 @@ import (
 func TestKeeperDoesAsConfigured(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := &line{app: &App{notifier: systemd.New(zerolog.Nop(), systemd.Env{})}, cfg: config.Default(), log: zerolog.Nop()}
-		l.cfg.Keep = config.Keep{Done: 3 * time.Hour, Failed: 6 * time.Hour, Logs: 2 * time.Hour}
+		l := &line{app: &App{notifier: systemd.New(zerolog.Nop(), systemd.Env{})}, log: zerolog.Nop()}
+		r := &rules{Spool: config.Default()}
+		r.Keep = config.Keep{Done: 3 * time.Hour, Failed: 6 * time.Hour, Logs: 2 * time.Hour}
 
 		var err error
 		if l.spool, err = spool.Open(t.TempDir(), spool.Options{}); err != nil {
@@ -37,8 +38,8 @@ func TestKeeperDoesAsConfigured(t *testing.T) {
 
 		t.Cleanup(l.close)
 
-		var s session
-		if s.keeper, err = l.newKeeper(&s); err != nil {
+		s := session{spool: l.spool, journal: l.journal}
+		if err := l.buildKeeper(&s, r); err != nil {
 			t.Fatal(err)
 		}
 

@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"importerd/internal/config"
+	"importerd/internal/control"
+	"importerd/internal/drain"
 	"importerd/internal/job"
 	"importerd/internal/journal"
 	"importerd/internal/process"
@@ -20,10 +21,16 @@ import (
 
 // line is one spool with all that works on it, from its inbox to its end.
 type line struct {
-	app *App
-	cfg config.Spool
-	log zerolog.Logger
-	up  chan struct{} // closed when the first session has begun, or could not; Run of the app receives
+	name   string
+	dir    string
+	app    *App
+	log    zerolog.Logger
+	stages *drain.Stages // of this line: it may drain before the others
+	face   *control.Spool
+	after  []*line       // that must be gone before the spool can be opened
+	up     chan struct{} // closed when the first session has begun, or could not; who starts the line receives
+	gone   chan struct{} // closed when run has returned and the line is forgotten; those after it receive
+	again  chan struct{} // a reload sends that there is a reason to try again, run receives; holds one
 
 	once     sync.Once // closes up
 	arrived  sync.Once // see arrive
@@ -31,22 +38,39 @@ type line struct {
 	journal  *journal.Journal
 	session  atomic.Pointer[session] // of the open spool; nil: there is none
 	degraded atomic.Pointer[string]  // why there is none
+
+	mu    sync.Mutex
+	now   *rules   // guarded by mu; name, directory and inbox never change
+	built *session // guarded by mu; what has to be told of other rules; nil: nobody
 }
 
-func newLine(a *App, cfg config.Spool) *line {
-	return &line{
-		app: a, cfg: cfg, up: make(chan struct{}),
-		log: a.opts.Log.With().Str("spool", cfg.Name).Logger(),
+func newLine(a *App, r *rules) *line {
+	l := &line{
+		name: r.Name, dir: r.Dir, app: a, log: a.opts.Log.With().Str("spool", r.Name).Logger(), stages: a.stages.Part(), now: r,
+		up: make(chan struct{}), gone: make(chan struct{}), again: make(chan struct{}, 1),
 	}
+	l.face = remote{l}.face()
+
+	return l
+}
+
+// rules returns those that hold.
+func (l *line) rules() *rules {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.now
 }
 
 // open opens the spool.
 func (l *line) open() error {
-	s, err := spool.Open(l.cfg.Dir, spool.Options{Name: l.cfg.Name, Inbox: l.cfg.Inbox})
+	r := l.rules()
+
+	s, err := spool.Open(r.Dir, spool.Options{Name: r.Name, Inbox: r.Inbox})
 	if err != nil {
 		l.degrade(err)
 
-		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
+		return fmt.Errorf("spool %s: %w", r.Name, err)
 	}
 
 	for _, warning := range s.Warnings() {
@@ -64,7 +88,7 @@ func (l *line) open() error {
 		l.close()
 		l.degrade(err)
 
-		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
+		return fmt.Errorf("spool %s: %w", r.Name, err)
 	}
 
 	return nil
@@ -146,12 +170,14 @@ func (l *line) close() {
 // run keeps the spool at work until the intake ends. While it cannot be opened
 // it tries again at each tick.
 func (l *line) run() error {
-	intake := l.app.stages.Intake()
-	tick := time.NewTicker(l.cfg.Sweep)
+	intake := l.stages.Intake()
 
-	defer tick.Stop()
 	defer l.isUp()
 	defer l.arrive()
+
+	if !l.waitTurn(intake) {
+		return nil
+	}
 
 	for {
 		if l.spool != nil || l.open() == nil {
@@ -167,12 +193,46 @@ func (l *line) run() error {
 
 		l.isUp()
 
-		select {
-		case <-tick.C:
-		case <-intake.Done():
+		if !l.pause(intake) {
 			return nil
 		}
 	}
+}
+
+// waitTurn waits until those lines are gone that have what this one needs; false:
+// the intake has ended.
+func (l *line) waitTurn(intake context.Context) bool {
+	if len(l.after) > 0 {
+		l.isUp()
+	}
+
+	for _, other := range l.after {
+		text := fmt.Sprintf("spool %s drains first, as it was before the reload", other.name)
+		l.degraded.Store(&text)
+
+		select {
+		case <-other.gone:
+		case <-intake.Done():
+			return false
+		}
+	}
+
+	return true
+}
+
+// pause waits until the spool is to be opened again; false: the intake has ended.
+func (l *line) pause(intake context.Context) bool {
+	tick := time.NewTimer(l.rules().Sweep)
+	defer tick.Stop()
+
+	select {
+	case <-tick.C:
+	case <-l.again:
+	case <-intake.Done():
+		return false
+	}
+
+	return true
 }
 
 // isUp lets the start go on without waiting for this spool any more.
@@ -186,28 +246,52 @@ func (l *line) degrade(err error) {
 	}
 }
 
+// begin makes a session under the present rules, which has to be told of others
+// from now on.
+func (l *line) begin(s *session) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	if err := l.build(s, l.now); err != nil {
+		return err
+	}
+
+	l.built = s
+
+	return nil
+}
+
+// end ends a session.
+func (l *line) end(s *session) {
+	l.mu.Lock()
+	l.built = nil
+	l.mu.Unlock()
+
+	s.end()
+}
+
 // work runs one session: recovery, then watch and pool until the intake ends
 // or the spool is lost.
 func (l *line) work() error {
-	intake, stop := context.WithCancel(l.app.stages.Intake())
+	intake, stop := context.WithCancel(l.stages.Intake())
 	defer stop()
 
 	s := &session{
 		intake: intake, began: time.Now(), spool: l.spool, journal: l.journal,
-		teller: &teller{count: l.app.metrics.Spool(l.cfg.Name)},
+		teller: &teller{count: l.app.metrics.Spool(l.name)},
 	}
-	defer s.end()
+	defer l.end(s)
 
 	past, err := l.past()
 	if err == nil {
-		err = l.build(s)
+		err = l.begin(s)
 	}
 
 	if err != nil {
-		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
+		return fmt.Errorf("spool %s: %w", l.name, err)
 	}
 
-	work, done := l.app.stages.Work(func() time.Duration { return l.cfg.Drain })
+	work, done := l.stages.Work(func() time.Duration { return l.rules().Drain })
 	defer done()
 
 	if err := s.pool.Recover(intake, past); err != nil {
@@ -215,60 +299,75 @@ func (l *line) work() error {
 			return nil // stopped during the start: the next one goes on
 		}
 
-		return fmt.Errorf("spool %s: %w", l.cfg.Name, err)
+		return fmt.Errorf("spool %s: %w", l.name, err)
 	}
 
 	s.begin()
-	s.teller.open(l.app.hub.Feed(l.cfg.Name, told{l.journal}))
+	s.teller.open(l.app.hub.Feed(l.name, told{l.journal}))
 	l.degraded.Store(nil)
 	l.session.Store(s)
 
+	err = l.live(s, stop, work)
+	l.report(s.pool.Counts())
+	l.linger(s)
+
+	return err
+}
+
+// live runs watch and pool. stop ends the session's intake.
+func (l *line) live(s *session, stop func(), work context.Context) error {
 	var watching sync.WaitGroup
 
 	var lost, kept error
 
-	watching.Go(func() { kept = s.keep(intake, stop) })
+	watching.Go(func() { kept = s.keep(s.intake, stop) })
 	watching.Go(func() {
-		lost = s.watcher.Run(intake)
+		lost = s.watcher.Run(s.intake)
 
 		stop()
 	})
 	watching.Go(func() {
 		select {
 		case <-s.watcher.Armed():
-			l.log.Info().Str("inbox", l.cfg.InboxDir()).Msg("watching")
+			l.log.Info().Str("inbox", l.rules().InboxDir()).Msg("watching")
 			l.isUp()
-		case <-intake.Done():
+		case <-s.intake.Done():
 		}
 	})
 
-	err = s.pool.Run(intake, work)
+	err := s.pool.Run(s.intake, work)
 
 	stop()
 	watching.Wait()
 	s.writers.close() // nothing is recorded any more
-	l.report(s.pool.Counts())
 
 	if err == nil && kept == nil {
 		err = l.journal.MarkClean()
 	}
 
-	if _, draining := l.app.stages.Began(); draining {
-		l.arrive()
-		<-l.app.calm // until then it is asked what became of jobs
-	}
-
 	return errors.Join(err, lost, kept)
 }
 
-// arrive says that this line will not work any more.
-func (l *line) arrive() {
-	l.arrived.Do(func() {
-		if l.app.working.Add(-1) == 0 {
-			close(l.app.calm)
+// linger keeps a session that takes nothing more as long as it is asked what became
+// of jobs: until all spools have drained or, if it is only this one, until the
+// clients have heard the last of it.
+func (l *line) linger(s *session) {
+	if _, draining := l.app.stages.Began(); !draining {
+		if _, leaving := l.stages.Began(); !leaving {
+			return
 		}
-	})
+
+		s.teller.finish(l.app.stages.Intake())
+	}
+
+	if _, draining := l.app.stages.Began(); draining {
+		l.arrive()
+		<-l.app.lines.calm
+	}
 }
+
+// arrive says that this line will not work any more.
+func (l *line) arrive() { l.arrived.Do(l.app.lines.arrive) }
 
 // report says what a session has done.
 func (l *line) report(c process.Counts) {

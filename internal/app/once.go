@@ -36,11 +36,11 @@ func (a *App) endWhenIdle() {
 		}
 	}
 
-	for _, l := range a.lines {
+	for _, l := range a.lines.all() {
 		l.tellLeft(intake)
 	}
 
-	a.begin()
+	a.stages.Drain()
 }
 
 // tellLeft says why files stay in the inbox.
@@ -83,7 +83,7 @@ func (l *line) explain(ctx context.Context, name string) job.Reason {
 
 // idle says whether no spool has anything left that will go on by itself.
 func (a *App) idle(ctx context.Context) bool {
-	for _, l := range a.lines {
+	for _, l := range a.lines.all() {
 		s := l.session.Load()
 
 		switch {
@@ -113,7 +113,7 @@ func (s *session) looked() bool {
 
 // unfinished says whether any file is failed, deferred, paused or held.
 func (a *App) unfinished() bool {
-	for _, l := range a.lines {
+	for _, l := range a.lines.all() {
 		s := l.session.Load()
 		if s == nil {
 			return true

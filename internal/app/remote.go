@@ -55,7 +55,7 @@ type remote struct{ *line }
 // face returns what the API gets.
 func (r remote) face() *control.Spool {
 	return &control.Spool{
-		Name: r.cfg.Name, Status: r.status, Intake: r, Steerer: r, History: r, Inbox: r, Waiter: r.app.hub,
+		Name: r.name, Status: r.status, Intake: r, Steerer: r, History: r, Inbox: r, Waiter: r.app.hub,
 		LogPath: r.logPath, Live: r.live,
 	}
 }
@@ -101,7 +101,7 @@ func (r remote) write() (*session, func(), error) {
 
 // away says why there is no session.
 func (r remote) away() error {
-	if _, draining := r.app.stages.Began(); draining {
+	if _, draining := r.stages.Began(); draining {
 		return job.ErrDraining
 	}
 
@@ -277,11 +277,11 @@ func (t told) Told(after int64, n int) ([]job.Record, error) {
 
 // status says how the spool stands.
 func (r remote) status() wire.Spool {
+	now := r.rules()
 	w := wire.Spool{
-		Name: r.cfg.Name, Dir: r.cfg.Dir, Inbox: r.cfg.InboxDir(), Workers: r.cfg.Workers,
-		KeepDone: r.cfg.Keep.Done.Seconds(),
+		Name: now.Name, Dir: now.Dir, Inbox: now.InboxDir(), Workers: now.Workers, KeepDone: now.Keep.Done.Seconds(),
 	}
-	_, w.Draining = r.app.stages.Began()
+	_, w.Draining = r.stages.Began()
 
 	if why := r.degraded.Load(); why != nil {
 		w.Degraded = *why

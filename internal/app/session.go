@@ -2,12 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	"importerd/internal/config"
-	"importerd/internal/handler/command"
-	"importerd/internal/job"
 	"importerd/internal/journal"
 	"importerd/internal/keep"
 	"importerd/internal/process"
@@ -62,108 +60,90 @@ func (s *session) end() {
 	}
 }
 
-// build makes the parts of a session.
-func (l *line) build(s *session) error {
-	dog := l.app.notifier.Watchdog()
-	pulse := s.pulse(dog, l.cfg.Name+" watch")
+// build makes the parts of a session, under the rules of the line.
+func (l *line) build(s *session, r *rules) error {
+	var err error
 
-	watcher, err := watch.New(inbox{l.spool, l.journal, pulse}, watch.Options{
-		Path: l.cfg.InboxDir(), Match: l.cfg.Match,
-		Settle: l.cfg.Settle, Linger: l.cfg.Linger, Sweep: l.cfg.Sweep,
-		Ready: watch.Mode(l.cfg.Ready), Marker: l.cfg.Marker, Order: watch.Order(l.cfg.Order), Husk: l.journal.Husks(),
-		Beat: pulse.Beat, BeatEvery: dog.Interval(), Log: l.log,
-	})
-	if err != nil {
+	dog := l.app.notifier.Watchdog()
+	pulse := s.pulse(dog, r.Name+" watch")
+
+	watching := r.watching()
+	watching.Husk, watching.Log = s.journal.Husks(), l.log
+	watching.Beat, watching.BeatEvery = pulse.Beat, dog.Interval()
+
+	if s.watcher, err = watch.New(inbox{s.spool, s.journal, pulse}, watching); err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
 
-	s.watcher = watcher
+	processing := r.processing()
+	processing.BeatEvery = dog.Interval()
 
-	deps, err := l.deps(s)
-	if err != nil {
-		return err
-	}
-
-	s.pool, err = process.New(process.Config{
-		Spool: l.cfg.Name, Workers: l.cfg.Workers, Attempts: l.cfg.Attempts,
-		Backoff: process.Backoff{Min: l.cfg.Backoff.Min, Max: l.cfg.Backoff.Max},
-		Timeout: l.cfg.Timeout, KillAfter: l.cfg.KillAfter, Results: l.cfg.Results,
-		Ordered: l.cfg.Order != config.OrderNone, Marker: l.marker(), BeatEvery: dog.Interval(),
-	}, deps)
-	if err != nil {
+	if s.pool, err = process.New(processing, l.deps(s, r)); err != nil {
 		return fmt.Errorf("pool: %w", err)
 	}
 
-	s.keeper, err = l.newKeeper(s)
+	return l.buildKeeper(s, r)
+}
 
-	return err
+// buildKeeper makes what removes things that were kept long enough.
+func (l *line) buildKeeper(s *session, r *rules) error {
+	var err error
+
+	dog := l.app.notifier.Watchdog()
+	keeping := r.keeping()
+	keeping.BeatEvery = dog.Interval()
+
+	s.keeper, err = keep.New(keeping, keep.Deps{
+		Folders: s.spool, Logs: logs{s.spool}, History: history{s.journal},
+		Wall:  func() time.Time { return time.Now().Round(0) },
+		Pulse: s.pulse(dog, r.Name+" keeper"), Log: l.log,
+	})
+	if err != nil {
+		return fmt.Errorf("keep: %w", err)
+	}
+
+	return nil
 }
 
 // deps gives the pool what it works with.
-func (l *line) deps(s *session) (process.Deps, error) {
-	run := command.Config{
-		Command: l.cfg.Command, Env: l.cfg.Env, Dir: l.cfg.Dir,
-		Spool: l.cfg.Name, KillAfter: l.cfg.KillAfter, Environ: l.app.opts.Environ,
-	}
-	if l.cfg.Cwd != "" {
-		run.Dir = l.cfg.Cwd
-	}
-
-	handle, err := command.New(run)
-	if err != nil {
-		return process.Deps{}, fmt.Errorf("command: %w", err)
-	}
-
-	notify, err := l.notify(run)
-	if err != nil {
-		return process.Deps{}, fmt.Errorf("on_failed: %w", err)
-	}
-
+func (l *line) deps(s *session, r *rules) process.Deps {
 	dog := l.app.notifier.Watchdog()
 
 	return process.Deps{
-		Folders: l.spool, Lister: l.spool, Intake: l.spool,
-		Locks: l.spool, Results: l.spool, Papers: l.spool, Reserve: l.spool,
-		Journal: l.journal, Index: index{l.journal}, Births: l.journal, Wishes: l.journal,
-		Handler: handle, Notify: notify,
+		Folders: s.spool, Lister: s.spool, Intake: s.spool,
+		Locks: s.spool, Results: s.spool, Papers: s.spool, Reserve: s.spool,
+		Journal: s.journal, Index: index{s.journal}, Births: s.journal, Wishes: s.journal,
+		Handler: r.handle, Notify: r.telling(s.spool),
 		Teller: s.teller,
 		Ready:  s.watcher.Ready(), Look: s.watcher.Look,
 		Kill:      l.app.stages.Killed(),
-		LoopPulse: s.pulse(dog, l.cfg.Name+" pool"), FinishPulse: s.pulse(dog, l.cfg.Name+" finisher"),
+		LoopPulse: s.pulse(dog, r.Name+" pool"), FinishPulse: s.pulse(dog, r.Name+" finisher"),
 		Log: l.log,
-	}, nil
+	}
 }
 
-// notify returns what runs on_failed, nil: there is none.
-func (l *line) notify(run command.Config) (func(context.Context, job.Record, []byte) error, error) {
-	if len(l.cfg.OnFailed) == 0 {
-		return nil, nil //nolint:nilnil // no command, nothing to run
-	}
-
-	run.Command = l.cfg.OnFailed
-
-	notifier, err := command.NewNotifier(run)
+// keep removes what was kept long enough until ctx is done. If the disk cannot
+// be trusted any more it calls stop.
+func (s *session) keep(ctx context.Context, stop func()) error {
+	err := s.keeper.Run(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it is about
+		stop()
+
+		return fmt.Errorf("keep: %w", err)
 	}
 
-	papers := l.spool
-
-	return func(ctx context.Context, rec job.Record, note []byte) error {
-		notice := command.Notice{Job: rec, Note: note}
-		if rec.File != "" {
-			notice.Path = papers.Path(rec.State.Folder(), rec.File)
-		}
-
-		return notifier.Notify(ctx, notice)
-	}, nil
+	return nil
 }
 
-// marker returns the suffix of markers; empty: the spool has none.
-func (l *line) marker() string {
-	if l.cfg.Ready != config.ReadyMarker {
-		return ""
-	}
+// change gives all parts other rules. The watcher comes first: what the pool gives
+// back is judged by its new ones.
+func (s *session) change(ctx context.Context, r *rules, beatEvery time.Duration) error {
+	processing, keeping := r.processing(), r.keeping()
+	processing.BeatEvery, keeping.BeatEvery = beatEvery, beatEvery
 
-	return l.cfg.Marker
+	return errors.Join(
+		s.watcher.Change(ctx, r.watching()),
+		s.pool.Change(ctx, processing, r.handle, r.telling(s.spool)),
+		s.keeper.Change(keeping),
+	)
 }

@@ -38,13 +38,24 @@ type totals struct {
 // statusLine says in one line how the daemon stands:
 //
 //	12 waiting (oldest 3m), 4 running, 1 deferred, 340 done, 2 failed; orders: handler broken: exit 78
+//
+// During a reload it begins with "reloading, ".
 func (a *App) statusLine(now time.Time) string {
 	var t totals
-	for _, l := range a.lines {
+	for _, l := range a.lines.all() {
 		l.addTo(&t)
 	}
 
 	var b strings.Builder
+
+	reloading, refused := a.reloads.state()
+	if reloading {
+		b.WriteString("reloading, ")
+	}
+
+	if refused {
+		t.troubles = append(t.troubles, "the last reload was refused: importerd check says why")
+	}
 
 	if began, draining := a.stages.Began(); draining {
 		fmt.Fprintf(&b, "draining for %s, %d running, %d waiting", age(now, began), t.running, t.waiting)
@@ -82,7 +93,7 @@ func (a *App) statusLine(now time.Time) string {
 // addTo adds the counts of one spool.
 func (l *line) addTo(t *totals) {
 	if why := l.degraded.Load(); why != nil {
-		t.troubles = append(t.troubles, l.cfg.Name+": degraded: "+*why)
+		t.troubles = append(t.troubles, l.name+": degraded: "+*why)
 	}
 
 	s := l.session.Load()
@@ -107,7 +118,7 @@ func (l *line) addTo(t *totals) {
 		{"degraded", w.Degraded}, {"handler broken", p.Broken}, {"disk", p.Disk},
 	} {
 		if trouble.why != "" {
-			t.troubles = append(t.troubles, l.cfg.Name+": "+trouble.what+": "+trouble.why)
+			t.troubles = append(t.troubles, l.name+": "+trouble.what+": "+trouble.why)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,13 @@ type teller struct {
 
 // open begins to pass on.
 func (t *teller) open(feed *monitor.Feed) { t.feed.Store(feed) }
+
+// finish waits until all clients have heard what was told, some seconds at most.
+func (t *teller) finish(ctx context.Context) {
+	if feed := t.feed.Load(); feed != nil {
+		feed.Finish(ctx)
+	}
+}
 
 // close ends it.
 func (t *teller) close() {

@@ -60,6 +60,29 @@ func (a API) Validate() error {
 	return errors.Join(append(all, a.conflicts()...)...)
 }
 
+// Differences returns the keys that other has another value for.
+func (a API) Differences(other API) []string {
+	var keys []string
+
+	for _, one := range []struct {
+		key  string
+		same bool
+	}{
+		{"listen", a.Listen == other.Listen},
+		{"token_file", a.TokenFile == other.TokenFile},
+		{"tls_cert", a.TLSCert == other.TLSCert},
+		{"tls_key", a.TLSKey == other.TLSKey},
+		{"hosts", slices.Equal(a.Hosts, other.Hosts)},
+		{"max_upload", a.MaxUpload == other.MaxUpload},
+	} {
+		if !one.same {
+			keys = append(keys, one.key)
+		}
+	}
+
+	return keys
+}
+
 // conflicts returns what does not go together, each beginning with its key.
 func (a API) conflicts() []error {
 	var all []error

@@ -52,8 +52,8 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 			"this daemon runs without a configuration file: restart it with other options")
 	}
 
-	err := s.o.Reload(r.Context())
-	if errors.Is(err, job.ErrDraining) {
+	done, err := s.o.Reload(r.Context())
+	if errors.Is(err, job.ErrDraining) || r.Context().Err() != nil {
 		return err
 	}
 
@@ -61,7 +61,5 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 		return reply.NewFault(http.StatusUnprocessableEntity, wire.CodeBadConfig, "%s", err)
 	}
 
-	w.WriteHeader(http.StatusNoContent)
-
-	return nil
+	return reply.JSON(w, http.StatusOK, done)
 }

@@ -27,9 +27,9 @@ type Options struct {
 	Ready func() error
 	// Draining says whether the daemon is about to end: new work is refused.
 	Draining func() bool
-	// Reload reads the configuration file again. The text of its error is shown: no
-	// value of a setting may be in it. Nil: there is no file.
-	Reload func(ctx context.Context) error
+	// Reload reads the configuration file again and says what has changed. The text of
+	// its error is shown: no secret may be in it. Nil: there is no file.
+	Reload func(ctx context.Context) (wire.Reloaded, error)
 
 	// Token returns the bearer token that is needed over TCP; nil: there is none, and
 	// only unix sockets are served.

@@ -170,13 +170,19 @@ func TestDaemon(t *testing.T) {
 	}
 
 	r = prepare(t)
-	r.options.Reload = func(context.Context) error { return reload }
+	r.options.Reload = func(context.Context) (wire.Reloaded, error) {
+		return wire.Reloaded{Added: []string{"new"}, Removed: []string{}, Changed: []string{}}, reload
+	}
 	r.options.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		_, _ = w.Write([]byte("up 1\n"))
 	})
 	r.unix()
-	r.post("/v1/reload", "").want(t, http.StatusNoContent, "")
+
+	if done := read[wire.Reloaded](t, r.post("/v1/reload", "").want(t, http.StatusOK, "")); done.Added[0] != "new" {
+		t.Errorf("%+v", done)
+	}
+
 	r.get("/metrics").want(t, http.StatusOK, "")
 
 	reload = errors.New("importerd.toml:3: workers must be a number")

@@ -162,7 +162,7 @@ func TestLost(t *testing.T) {
 
 	c := double(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 
-	if err := c.Reload(t.Context()); !errors.Is(err, client.ErrLost) || errors.Is(err, client.ErrUnreachable) {
+	if _, err := c.Reload(t.Context()); !errors.Is(err, client.ErrLost) || errors.Is(err, client.ErrUnreachable) {
 		t.Errorf("a cut answer: %v", err)
 	}
 

@@ -48,9 +48,15 @@ func (c *Client) Sweep(ctx context.Context, name string) error {
 	return c.post(ctx, wire.PathSweep, name)
 }
 
-// Reload has the configuration read again. Error: *Error with what is wrong with
-// it; then nothing was changed.
-func (c *Client) Reload(ctx context.Context) error { return c.post(ctx, wire.PathReload) }
+// Reload has the configuration read again and says what has changed. Error: *Error
+// with what is wrong with it; then nothing was changed.
+func (c *Client) Reload(ctx context.Context) (wire.Reloaded, error) {
+	var done wire.Reloaded
+
+	err := c.call(ctx, request{method: http.MethodPost, path: []string{wire.PathReload}}, &done)
+
+	return done, err
+}
 
 // Ready says whether the daemon and all its spools work: nil, or *Error with what
 // does not.

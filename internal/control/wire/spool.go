@@ -80,6 +80,17 @@ type Daemon struct {
 	ReloadError string    `json:"reload_error,omitempty"` // why a later one could not be taken; none: it could, or there was none
 }
 
+// Reloaded is the answer to POST /v1/reload: what has changed, by the names of the
+// spools.
+type Reloaded struct {
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"` // they drain
+	Changed []string `json:"changed"`
+	// Restart are the settings of the daemon that are others now, and for which it has to
+	// be restarted: the ones before hold.
+	Restart []string `json:"restart,omitempty"`
+}
+
 // Jobs is the answer to GET /v1/jobs, newest first.
 type Jobs struct {
 	Jobs []Job `json:"jobs"`
