@@ -176,6 +176,8 @@ func (l *line) run() error {
 	defer l.arrive()
 
 	if !l.waitTurn(intake) {
+		l.close() // it may have been opened before
+
 		return nil
 	}
 

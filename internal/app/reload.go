@@ -97,6 +97,10 @@ func (a *App) Reload(ctx context.Context) (wire.Reloaded, error) {
 
 	defer func() { <-a.reloads.turn }()
 
+	if _, draining := a.stages.Began(); draining {
+		return wire.Reloaded{}, job.ErrDraining
+	}
+
 	// Whoever has asked for it may go: what has begun is brought to its end.
 	ctx, over := context.WithTimeout(intake, reloadPatience) //nolint:contextcheck // see above
 	defer over()

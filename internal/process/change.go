@@ -45,11 +45,15 @@ func (p *Pool) Change(
 		return err
 	}
 
-	p.rules.Store(&rules{cfg, h, call})
+	next := &rules{cfg, h, call}
 
-	if p.ran.Load() {
-		p.ask(ctx, p.adopt)
+	// In the loop, or a file could be claimed for the new handler that was found
+	// ready under the old rules.
+	if p.ran.Load() && p.ask(ctx, func() { p.adopt(next) }) {
+		return nil
 	}
+
+	p.rules.Store(next)
 
 	return nil
 }
@@ -62,7 +66,9 @@ func (p *Pool) TryAgain(ctx context.Context) {
 }
 
 // adopt acts upon new rules, in the loop.
-func (p *Pool) adopt() {
+func (p *Pool) adopt(next *rules) {
+	p.rules.Store(next)
+
 	if p.state.closed {
 		return
 	}
@@ -103,6 +109,18 @@ func (p *Pool) tryAgain() {
 	}
 
 	if err := p.unbreak(); err != nil {
+		p.doubt(err)
+	}
+}
+
+// overtaken hastens a job that was found to have a broken handler, if somebody said
+// that it works again while that was being written.
+func (p *Pool) overtaken(u *unit) {
+	if u.verdict != job.Broken || u.rec.State != job.Deferred || p.state.broken.closed || p.state.closed {
+		return
+	}
+
+	if err := p.hasten(u.rec.DueAt); err != nil {
 		p.doubt(err)
 	}
 }

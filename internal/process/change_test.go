@@ -277,7 +277,7 @@ func TestChangeAtAnyTime(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.pool = r.build()
 		r.changes(r, nil)
-		r.pool.TryAgain(t.Context())
+		r.pool.TryAgain(r.Context())
 
 		r.start()
 		r.changes(r, nil)
@@ -285,8 +285,34 @@ func TestChangeAtAnyTime(t *testing.T) {
 		r.changes(r, nil)
 
 		r.cfg.Workers = 0
-		if err := r.pool.Change(t.Context(), r.cfg, r, nil); err == nil {
+		if err := r.pool.Change(r.Context(), r.cfg, r, nil); err == nil {
 			t.Error("a pool without workers")
 		}
+	})
+}
+
+// TestTryAgainWhileTheTroubleIsWritten: that job need not wait for the next try.
+func TestTryAgainWhileTheTroubleIsWritten(t *testing.T) {
+	bubble(t, func(r *rig) {
+		free := make(chan struct{})
+		r.disk.breaks(func(call string) error {
+			if call == "move processing/a to deferred/a" {
+				<-free
+			}
+
+			return nil
+		})
+
+		r.cfg.Backoff.Min, r.cfg.Backoff.Max = time.Hour, time.Hour
+		r.handles(exits(78, 0))
+		r.inbox("a")
+		r.start()
+		r.pass(time.Second)
+		r.want("processing/a")
+		r.pool.TryAgain(r.Context())
+		close(free)
+		r.pass(time.Second)
+		r.want("done/a")
+		r.stops()
 	})
 }

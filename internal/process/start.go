@@ -248,6 +248,7 @@ func (p *Pool) onFinished(units []*unit) {
 	for _, u := range units {
 		p.forget(u)
 		p.release(u)
+		p.overtaken(u)
 
 		if !u.nothing && !u.undone {
 			s.tally.count(u)
