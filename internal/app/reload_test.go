@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -95,16 +94,6 @@ func (d *daemon) reloads(want string) wire.Reloaded {
 	}
 
 	return done
-}
-
-// stops drains.
-func (d *daemon) stops() {
-	d.t.Helper()
-	d.Signal()
-
-	if err := d.wait(); err != nil {
-		d.t.Error(err)
-	}
 }
 
 // named gives a spool another name.
@@ -753,20 +742,13 @@ func (d *daemon) metrics(o app.Options) string {
 	d.t.Helper()
 
 	path, _ := o.Config.API.SocketPath()
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var dialer net.Dialer
-
-		return dialer.DialContext(ctx, "unix", path)
-	}}
-
-	defer transport.CloseIdleConnections()
 
 	r, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, "http://localhost"+wire.PathMetrics, nil)
 	if err != nil {
 		d.t.Fatal(err)
 	}
 
-	answer, err := (&http.Client{Transport: transport}).Do(r)
+	answer, err := over(d.t, path).Do(r)
 	if err != nil {
 		d.t.Fatal(err)
 	}
