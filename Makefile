@@ -89,6 +89,10 @@ install: build ## install program and units below DESTDIR and PREFIX (/usr/local
 	install -D -m 0644 packaging/importerd.sysusers $(DESTDIR)$(SYSUSERSDIR)/importerd.conf
 	install -D -m 0644 packaging/importerd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/importerd.conf
 
+.PHONY: package
+package: ## write .deb and .rpm to dist/ (the first build of nfpm takes a minute)
+	@GO='$(GO)' scripts/package
+
 .PHONY: deps
 deps:
 	@scripts/deps
