@@ -149,7 +149,7 @@ func (b *box) run(ctx context.Context, name, mutation string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, caseTime)
 	defer cancel()
 
-	cmd := b.command(ctx, "/bin/bash", "/share/cases/"+name)
+	cmd := b.command(ctx, "/bin/bash", "/share/"+name)
 	cmd.Env = append(cmd.Env, "MUTATE="+mutation)
 
 	out, err := cmd.CombinedOutput()

@@ -70,6 +70,13 @@ recipe() {
 	bash -euc "$text" </dev/null || fail "the commands for '$1' end with $?"
 }
 
+# uninstall takes away what fresh has installed, and all directories.
+uninstall() {
+	rm -f $units/importerd.* /usr/lib/{sysusers,tmpfiles}.d/importerd.conf /usr/bin/importerd
+	rm -rf /srv/importerd /run/importerd /etc/importerd
+	systemctl daemon-reload
+}
+
 # tune NAME=VALUE… changes lines of the unit. What is not in it is not added: so a
 # line that a mutation took away stays away.
 tune() {

@@ -63,13 +63,15 @@ func share(dir string) error {
 		}
 	}
 
-	text, err := os.ReadFile("lib.sh")
-	if err != nil {
-		return fmt.Errorf("share: %w", err)
-	}
+	for _, name := range []string{"lib.sh", "package"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("share: %w", err)
+		}
 
-	if err := os.WriteFile(filepath.Join(dir, "lib.sh"), text, 0o644); err != nil {
-		return fmt.Errorf("share: %w", err)
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return fmt.Errorf("share: %w", err)
+		}
 	}
 
 	return os.Chmod(dir, 0o755) // users in the box read it

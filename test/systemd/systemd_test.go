@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -46,15 +47,46 @@ func TestCases(t *testing.T) {
 			b := boot(t, root(t, r))
 
 			for _, name := range cases(t) {
-				t.Run(name, func(t *testing.T) {
-					out, err := b.run(t.Context(), name, "")
-					t.Log(strings.TrimSpace(out))
-
-					if err != nil {
-						t.Error(err)
-					}
-				})
+				t.Run(name, func(t *testing.T) { b.check(t, "cases/"+name) })
 			}
+		})
+	}
+}
+
+// check runs a case that has to succeed.
+func (b *box) check(t *testing.T, name string) {
+	t.Helper()
+
+	out, err := b.run(t.Context(), name, "")
+	t.Log(strings.TrimSpace(out))
+
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPackage installs, upgrades, removes and purges the .deb.
+func TestPackage(t *testing.T) {
+	t.Parallel()
+
+	for _, r := range releases() {
+		root(t, r) // or skip before building anything
+	}
+
+	for _, version := range []string{"1", "2"} {
+		build := exec.CommandContext(t.Context(), "../../scripts/package", runtime.GOARCH)
+		build.Env = append(os.Environ(), "VERSION="+version, "OUT="+os.Getenv(shareVar))
+
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+
+	for _, r := range releases() {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+
+			boot(t, root(t, r)).check(t, "package")
 		})
 	}
 }
@@ -67,7 +99,7 @@ func TestMutations(t *testing.T) {
 
 	for _, m := range mutations() {
 		t.Run(m.what, func(t *testing.T) {
-			out, err := b.run(t.Context(), m.noticed, m.script)
+			out, err := b.run(t.Context(), "cases/"+m.noticed, m.script)
 			if err == nil {
 				t.Errorf("case %s has not noticed:\n%s", m.noticed, out)
 			}
