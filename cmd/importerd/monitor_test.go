@@ -23,7 +23,7 @@ type terminal struct {
 	at    int // row
 }
 
-var sequence = regexp.MustCompile(`\x1b\[([0-9]*)([A-Za-z])`) //nolint:gochecknoglobals // a pattern
+var sequence = regexp.MustCompile(`\x1b\[([0-9]*)([A-Za-z])`)
 
 // Write takes what a program prints.
 func (m *terminal) Write(text []byte) (int, error) {
@@ -140,7 +140,7 @@ func TestBoard(t *testing.T) {
 	b.draw()
 
 	lines := strings.Split(m.text(), "\n")
-	if len(lines) != 3 || !strings.HasSuffix(lines[0], `failed      `+short(second)+`  b\x1b[2J.csv  exit 3: no such column`) ||
+	if len(lines) != 3 || !strings.HasSuffix(lines[0], short(second)+`  b\x1b[2J.csv  exit 3: no such column`) ||
 		!strings.HasSuffix(lines[1], "c.csv  by a person") ||
 		lines[2] != "0 running, 1 done, 1 failed, 1 terminated, 1.5 files/s" {
 		t.Errorf("got\n%s", m.text())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -63,19 +64,20 @@ func (b *board) event(e wire.Event) {
 		b.done[e.Job.State]++
 		b.ends.count(b.now())
 	case wire.KindChanged:
-		switch e.Job.State {
-		case job.Processing, job.Paused, job.Committing:
-			b.jobs[e.Job.ID] = *e.Job
-		case job.Deferred, job.Done, job.Failed, job.Terminated:
-			delete(b.jobs, e.Job.ID)
-		}
+		b.change(e.Job)
 	case wire.KindReset:
-		for id, j := range b.jobs {
-			if j.Spool == e.Spool {
-				delete(b.jobs, id)
-			}
-		}
+		maps.DeleteFunc(b.jobs, func(_ job.ID, j wire.Job) bool { return j.Spool == e.Spool })
 	case wire.KindUnknown, wire.KindReady, wire.KindEnd:
+	}
+}
+
+// change takes up how a job is that has not ended.
+func (b *board) change(j *wire.Job) {
+	switch j.State {
+	case job.Processing, job.Paused, job.Committing:
+		b.jobs[j.ID] = *j
+	case job.Deferred, job.Done, job.Failed, job.Terminated:
+		delete(b.jobs, j.ID)
 	}
 }
 

@@ -152,7 +152,9 @@ func TestMonitorEndsWhenNobodyWantsIt(t *testing.T) {
 	})
 
 	n := 0
-	for range monitor(t, lots).Monitor(t.Context(), wire.Watch{All: true}) {
+	for _, err := range monitor(t, lots).Monitor(t.Context(), wire.Watch{All: true}) {
+		must(t, err)
+
 		n++
 
 		break
