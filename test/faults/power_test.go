@@ -50,8 +50,12 @@ func TestPowerCuts(t *testing.T) {
 				}
 			}
 
-			t.Logf("FAULTS_SEED=%d FAULTS_CUTS=%d: %d cuts, %d files, %d of them flushed by their producer, %d ends told",
-				p.seed, cuts, p.cuts, p.count(), flushed, len(p.told))
+			if p.accepted == 0 {
+				t.Error("no upload was accepted")
+			}
+
+			t.Logf("FAULTS_SEED=%d FAULTS_CUTS=%d: %d cuts, %d files, %d of them flushed by their producer or accepted "+
+				"over the API (%d), %d ends told", p.seed, cuts, p.cuts, p.count(), flushed, p.accepted, len(p.told))
 		})
 	}
 }
@@ -120,7 +124,7 @@ func newPower(t *testing.T, fstype, tags string) *power {
 	p := &power{producers: newProducers(r), disk: disk, seed: seed(t), told: map[string]event{}, jobs: map[string]string{}}
 	p.rng = rand.New(rand.NewPCG(p.seed, 1<<33))
 	p.flush = func(n int) bool { return n%2 == 0 }
-	p.unique, p.size, p.backlog = true, 8000, 40
+	p.unique, p.uploads, p.size, p.backlog = true, true, 8000, 40
 	p.plans = []string{planDone, planDone, planDone, planDone, planRefuse, planLater, planBad, planResults}
 
 	return p

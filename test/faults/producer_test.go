@@ -1,10 +1,14 @@
 package faults_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -31,6 +35,7 @@ type producers struct {
 	backlog int  // no more than so many files wait
 	size    int  // of a file at most
 	unique  bool // no name is used twice
+	uploads bool // some files go through the API
 
 	powerless atomic.Bool // the disk is gone: no delivery can succeed, and none is expected to
 
@@ -39,10 +44,11 @@ type producers struct {
 
 	pause sync.RWMutex // held by each delivery; who has it whole sees none half done
 
-	mu   sync.Mutex // guards what follows
-	all  map[string]*delivery
-	turn map[string]int
-	next int
+	mu       sync.Mutex // guards what follows
+	accepted int        // uploads that were answered with 201
+	all      map[string]*delivery
+	turn     map[string]int
+	next     int
 }
 
 func newProducers(r *rig) *producers {
@@ -118,7 +124,12 @@ func (p *producers) deliver(rng *rand.Rand) error {
 		name = fmt.Sprintf("again-%d.dat", rng.IntN(5))
 	}
 
-	how := []func(d *delivery, flush bool) error{p.byRename, p.byLink, p.inPlace}[rng.IntN(3)]
+	ways := []func(d *delivery, flush bool) error{p.byRename, p.byLink, p.inPlace}
+	if p.uploads {
+		ways = append(ways, p.byUpload, p.byUpload)
+	}
+
+	how := ways[rng.IntN(len(ways))]
 
 	p.pause.RLock()
 	defer p.pause.RUnlock()
@@ -192,6 +203,45 @@ func (p *producers) inPlace(d *delivery, flush bool) error {
 	}
 
 	return p.flushInbox(d, flush)
+}
+
+// byUpload uploads a file to the daemon, if one is there. What was answered with 201
+// is durable, whatever becomes of the others.
+func (p *producers) byUpload(d *delivery, _ bool) error {
+	p.mu.Lock()
+	p.all[d.id] = d
+	p.mu.Unlock()
+
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", p.path(".importerd", "importerd.sock"))
+		},
+	}
+
+	ctx, cancel := context.WithTimeout(p.Context(), patience)
+	defer cancel()
+
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		"http://localhost/v1/spools/spool/files?name="+d.name, bytes.NewReader(d.bytes))
+	if err != nil {
+		return err
+	}
+
+	answer, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		return nil // there is no daemon, or none any more
+	}
+	defer answer.Body.Close()
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	if d.durable = answer.StatusCode == http.StatusCreated && !p.powerless.Load(); d.durable {
+		p.accepted++
+	}
+
+	return nil
 }
 
 // name gives a file its name by do, and notes that it was delivered: both or
