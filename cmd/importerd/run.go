@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +98,7 @@ func (d *daemon) addFlags(cmd *cobra.Command) {
 	}
 
 	d.flags.VarP(config.APIValue(&d.api, "listen"), "listen", "",
-		"where the API listens: unix:/PATH, 127.0.0.1:PORT or none (default unix:DIR/.importerd/importerd.sock)")
+		"where the API listens: unix:/PATH, 127.0.0.1:PORT or none\n(default unix:DIR/.importerd/importerd.sock, or what the file says)")
 	d.flags.VarP(pathOption{config.APIValue(&d.api, "token_file")}, "token-file", "",
 		"file with the bearer token, needed over TCP")
 	d.log.flags(cmd)
@@ -177,7 +176,12 @@ func (d *daemon) settings(args []string) (config.Config, error) {
 			return config.Config{}, err
 		}
 
-		return loadConfig(d.config)
+		cfg, err := loadConfig(d.config)
+		if err != nil {
+			return cfg, err
+		}
+
+		return cfg, d.override(&cfg.API)
 	}
 
 	if err := d.checkCommand(args); err != nil {
@@ -196,6 +200,24 @@ func (d *daemon) settings(args []string) (config.Config, error) {
 	}
 
 	return config.Config{API: d.api, Spools: []config.Spool{s}}, nil
+}
+
+// override puts what the command line and the environment say of the API over
+// what the file says. Clients read the same variables.
+func (d *daemon) override(api *config.API) error {
+	if d.flags.Changed("listen") || d.fromEnv["listen"] {
+		api.Listen = d.api.Listen
+	}
+
+	if d.flags.Changed("token-file") || d.fromEnv["token-file"] {
+		api.TokenFile = d.api.TokenFile
+	}
+
+	if err := api.Validate(); err != nil {
+		return usage("", "%w", err)
+	}
+
+	return nil
 }
 
 // single says whether one spool without a file is to be run. What the command
@@ -223,13 +245,8 @@ func (d *daemon) checkForFile(args []string) error {
 			"\nall spools of a file: importerd run --config FILE", "which spool shall %q work for?", args[0])
 	}
 
-	for _, setting := range slices.Concat(config.Settings(), []config.Setting{
-		{Flag: "name", Key: "name"}, {Flag: "listen", Key: "listen"}, {Flag: "token-file", Key: "token_file"},
-	}) {
+	for _, setting := range append(config.Settings(), config.Setting{Flag: "name", Key: "name"}) {
 		hint := "for a spool of the file write " + setting.Key + " below [spool.NAME] in " + d.config
-		if setting.Key == "listen" || setting.Key == "token_file" {
-			hint = "write " + setting.Key + " at the top of " + d.config
-		}
 
 		switch {
 		case d.flags.Changed(setting.Flag):
