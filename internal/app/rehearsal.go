@@ -256,6 +256,9 @@ func (r *rehearsal) Accept(job.Record) error { return job.ErrDegraded }
 // NextCursor gives none: nothing is recorded.
 func (r *rehearsal) NextCursor() int64 { return 0 }
 
+// Trigger is for retries, of which none is made.
+func (r *rehearsal) Trigger() (job.ID, job.State, bool) { return job.ID{}, "", false }
+
 // Paused is for claims, of which none is made.
 func (r *rehearsal) Paused() bool { return false }
 

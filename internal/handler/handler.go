@@ -31,10 +31,10 @@ type Handler interface {
 // Task is one attempt on one job.
 //
 // Freeze brings true to freeze the whole process tree and false to let it go on;
-// saying the same again does no harm. Run takes every value promptly until it
-// returns, and one that waits already right after the start; a handler that was
-// asked to end is not frozen any more. Who sends must also wait for the return of
-// Run, after which nobody takes any.
+// saying the same again does no harm. Run takes every value promptly while the
+// handler lives, and one that waits already right after the start: what was taken
+// has come about. A handler that was asked to end is not frozen any more. Who sends
+// must also wait for the return of Run: a handler that has ended takes nothing.
 type Task struct {
 	Job     job.Record      // Attempt is the one to be made; Checkpoint is what an earlier one reported
 	Path    string          // absolute path of the file in processing/

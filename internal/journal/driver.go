@@ -19,7 +19,7 @@ import (
 
 // lockWait is how long to wait for somebody else, as the sqlite3 tool, to
 // release the database.
-const lockWait = 10 * time.Second
+const lockWait = 2 * time.Second
 
 // forever is the context of writes: none is given up half-way.
 type forever struct{}

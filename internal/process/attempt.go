@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"importerd/internal/handler"
@@ -198,7 +199,14 @@ func (p *Pool) equip(u *unit) (handler.Task, func(), error) {
 	}
 
 	release := func() {
-		if err := p.deps.Locks.UnlockJob(id, lock); err != nil {
+		err := p.deps.Locks.UnlockJob(id, lock)
+		if errors.Is(err, job.ErrHeld) { // one in a session of its own
+			p.deps.Locks.SignalHandlers([]job.ID{id}, syscall.SIGKILL)
+
+			err = p.deps.Locks.UnlockJob(id, lock)
+		}
+
+		if err != nil {
 			p.line(p.deps.Log.Warn(), u.rec).Err(err).Msg("handler left a process behind")
 		}
 	}
@@ -278,6 +286,7 @@ func (p *Pool) handle(ctx, intake context.Context, u *unit, task handler.Task) e
 
 	close(done)
 	minding.Wait()
+	u.grip.settle(false, true)
 	mu.Lock()
 	defer mu.Unlock()
 

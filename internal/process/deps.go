@@ -148,6 +148,8 @@ type Births interface {
 	Accept(rec job.Record) error
 	// NextCursor returns a number for an end. They ascend.
 	NextCursor() int64
+	// Trigger returns a trigger that has not ended, and its state; false: there is none.
+	Trigger() (job.ID, job.State, bool)
 }
 
 // Wishes are what people want, in the journal. What is written is durable.

@@ -16,9 +16,12 @@ type grip struct {
 	teller  Teller
 	changed chan struct{} // set sends, mind receives; holds one; never closed
 
-	mu       sync.Mutex // held while something is told, so that it is told in order
-	wish     job.Wish   // guarded by mu
-	progress *float64   // guarded by mu; as last reported
+	mu       sync.Mutex    // held while something is told, so that it is told in order
+	wish     job.Wish      // guarded by mu
+	frozen   bool          // guarded by mu; the handler has taken that it is to be frozen
+	over     bool          // guarded by mu; the handler has ended
+	settled  chan struct{} // guarded by mu; closed when one of both has come about; nil: nobody waits
+	progress *float64      // guarded by mu; as last reported
 }
 
 func newGrip(cancel context.CancelCauseFunc, teller Teller) *grip {
@@ -31,6 +34,36 @@ func (g *grip) wanted() job.Wish {
 	defer g.mu.Unlock()
 
 	return g.wish
+}
+
+// pausing says whether a pause has come about, and on what to wait for that: nil
+// when the handler has ended instead.
+func (g *grip) pausing() (bool, <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	if g.frozen || g.over {
+		return g.frozen && !g.over, nil
+	}
+
+	if g.settled == nil {
+		g.settled = make(chan struct{})
+	}
+
+	return false, g.settled
+}
+
+// settle notes what has come about.
+func (g *grip) settle(frozen, over bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.frozen, g.over = frozen, over
+
+	if g.settled != nil && (frozen || over) {
+		close(g.settled)
+		g.settled = nil
+	}
 }
 
 // set brings about what a person wants and tells how the job is then.
@@ -90,6 +123,7 @@ func (g *grip) mind(ctx context.Context, done <-chan struct{}, limit time.Durati
 		case out <- want:
 			frozen = want
 			watch.hold(frozen)
+			g.settle(frozen, false)
 		}
 	}
 }

@@ -44,6 +44,7 @@ func (p *Pool) startAll(intake, work context.Context) {
 
 		ctx, cancel := context.WithCancelCause(work)
 		u.grip = newGrip(cancel, p.deps.Teller)
+		u.trigger = u.rec.Origin == job.Triggered
 		p.live.Store(u.rec.ID, u.grip)
 
 		p.flights.Go(func() {
@@ -157,7 +158,20 @@ func (p *Pool) nextDue(now time.Time) (*job.Record, time.Time, error) {
 func (p *Pool) engaged(rec *job.Record) bool {
 	s := &p.state
 
-	return s.names[rec.Name] != nil || s.writing[rec.ID] != nil || p.deps.Index.Behind(rec.ID)
+	return s.names[rec.Name] != nil || s.writing[rec.ID] != nil || p.deps.Index.Behind(rec.ID) ||
+		rec.Origin == job.Triggered && s.triggered()
+}
+
+// triggered says whether a trigger is under way: there is one at a time, also where
+// one was brought back while another one was accepted.
+func (s *state) triggered() bool {
+	for _, u := range s.running {
+		if u.trigger {
+			return true
+		}
+	}
+
+	return false
 }
 
 // onEnded frees the slot of a unit and sends it on.

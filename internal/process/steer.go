@@ -38,6 +38,8 @@ func (p *Pool) Steer(ctx context.Context, id job.ID, verb job.Verb) (job.Record,
 		err := p.await(ctx, a.wait, limit.C)
 
 		switch {
+		case errors.Is(err, errPatience) && !a.rec.ID.IsZero(): // its handler is not running yet
+			return a.rec, nil
 		case errors.Is(err, errPatience):
 			return job.Record{}, &job.StateError{ID: id, State: job.Committing, Verb: verb, Why: a.why()}
 		case err != nil:
@@ -106,11 +108,17 @@ func (p *Pool) steer(id job.ID, verb job.Verb) answer {
 	}
 
 	if u := s.running[id]; u != nil {
-		return p.steerAttempt(u.wish, rec, verb, func(w job.Wish) {
+		a := p.steerAttempt(u.wish, rec, verb, func(w job.Wish) {
 			u.wish = w
 			rec.Wish = w
 			u.grip.set(w, rec)
 		})
+
+		if verb == job.Pause && a.err == nil {
+			a.wait = p.untilPaused(u)
+		}
+
+		return a
 	}
 
 	if o := s.orphanJob(id); o != nil {
@@ -132,6 +140,21 @@ func (p *Pool) steer(id job.ID, verb job.Verb) answer {
 	}
 
 	return refuse(rec, verb, "")
+}
+
+// untilPaused returns on what to wait until a running attempt is paused; nil: it is.
+// A handler that ends before it could be frozen has an outcome, which decides.
+func (p *Pool) untilPaused(u *unit) <-chan struct{} {
+	paused, wait := u.grip.pausing()
+
+	switch {
+	case paused:
+		return nil
+	case wait == nil:
+		return p.state.news
+	}
+
+	return wait
 }
 
 // refuse answers that the verb makes no sense for the job.
@@ -230,6 +253,10 @@ func (p *Pool) steerEnded(rec job.Record, verb job.Verb) answer {
 		return answer{rec: rec}
 	case verb != job.Retry:
 		return refuse(rec, verb, "")
+	}
+
+	if other, state, open := p.deps.Births.Trigger(); open && rec.Origin == job.Triggered {
+		return answer{err: &job.BusyError{ID: other, State: state}}
 	}
 
 	f, err := p.deps.Lister.Stat(job.FailedFolder, rec.File)

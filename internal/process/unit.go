@@ -12,6 +12,7 @@ type unit struct {
 	rec       job.Record
 	file      job.File      // as last seen
 	started   time.Time     // when the loop gave it a slot; rec belongs to the attempt from then on
+	trigger   bool          // it is one
 	arrived   time.Time     // ctime of its file in the inbox; zero: it did not come from there
 	first     bool          // no attempt was made before this one, or none since a retry
 	turn      uint64        // which file of the pool it is, from 1; 0: it did not come from the inbox

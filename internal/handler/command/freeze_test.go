@@ -235,11 +235,6 @@ func TestFreezeAtTheEnd(t *testing.T) {
 
 		frozen := true
 
-		for range 4 {
-			a.send(t, frozen)
-			frozen = !frozen
-		}
-
 		for done := false; !done; frozen = !frozen {
 			select {
 			case a.freeze <- frozen:

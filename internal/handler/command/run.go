@@ -60,8 +60,6 @@ func (r *run) do(ctx context.Context) job.Exit {
 	waitErr := r.supervise(ctx)
 	exit := job.Exit{Code: -1, Took: time.Since(begin)}
 
-	over := r.passOverFreeze()
-
 	// Whoever is left holds the job's file, its output and its lock.
 	r.tree.kill()
 	setStatus(&exit, &r.tree, waitErr)
@@ -71,7 +69,6 @@ func (r *run) do(ctx context.Context) job.Exit {
 		p.finish()
 	}
 
-	close(over)
 	r.pool.Wait()
 	r.conclude(&exit)
 

@@ -69,33 +69,6 @@ func (r *run) freezePending() {
 	}
 }
 
-// passOverFreeze takes what comes between the end of the main process and that
-// of the run, when there is nothing to freeze any more, until the returned
-// channel is closed.
-func (r *run) passOverFreeze() chan<- struct{} {
-	over := make(chan struct{}) // closed by the caller
-	freeze := r.freeze
-
-	if freeze == nil {
-		return over
-	}
-
-	r.pool.Go(func() {
-		for {
-			select {
-			case _, more := <-freeze:
-				if !more {
-					return
-				}
-			case <-over:
-				return
-			}
-		}
-	})
-
-	return over
-}
-
 // awaitEnd returns when process pid has ended and leaves it to be reaped, so
 // that its number stays taken.
 func awaitEnd(pid int) error {
