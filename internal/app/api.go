@@ -302,7 +302,11 @@ func (p *api) serve(ctx context.Context, listeners []net.Listener) error {
 
 	for i, l := range listeners {
 		p.app.opts.Log.Info().Str("address", l.Addr().Network()+":"+l.Addr().String()).Msg("api")
-		wg.Go(func() { errs[i] = p.server.Serve(ctx, l) })
+		wg.Go(func() {
+			if errs[i] = p.server.Serve(ctx, l); errs[i] != nil && ctx.Err() == nil {
+				p.app.opts.Log.Error().Err(errs[i]).Msg("api answers no more there")
+			}
+		})
 	}
 
 	stop := context.AfterFunc(ctx, func() { p.app.hub.Shut("the daemon ends") })

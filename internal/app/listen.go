@@ -71,13 +71,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 		return nil, err
 	}
 
-	err = s.listen(ctx, short)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		if err = clearSocket(ctx, path, short); err == nil {
-			err = s.listen(ctx, short)
-		}
-	}
-
+	err = s.take(ctx, short)
 	if err != nil {
 		if s.dir != nil {
 			err = errors.Join(err, s.dir.Close())
@@ -87,6 +81,29 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	}
 
 	return s, nil
+}
+
+// take listens, in place of a socket that nobody listens on. Of daemons that start
+// together one at a time looks and takes: the next one finds it listening.
+func (s *socket) take(ctx context.Context, short string) error {
+	dir, err := os.Open(filepath.Dir(s.path))
+	if err != nil {
+		return fmt.Errorf("directory of the socket: %w", err)
+	}
+	defer dir.Close()
+
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock the directory of the socket: %w", err)
+	}
+
+	err = s.listen(ctx, short)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		if err = clearSocket(ctx, s.path, short); err == nil {
+			err = s.listen(ctx, short)
+		}
+	}
+
+	return err
 }
 
 // shorten returns a path that the kernel takes.

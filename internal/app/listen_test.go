@@ -327,3 +327,46 @@ func TestTokenMustBeGood(t *testing.T) {
 		}
 	}
 }
+
+// TestDaemonsThatStartTogether: of several that find an old socket one gets it.
+func TestDaemonsThatStartTogether(t *testing.T) {
+	t.Parallel()
+
+	const daemons = 6
+
+	path := filepath.Join(t.TempDir(), "s")
+
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	l.SetUnlinkOnClose(false)
+	_ = l.Close()
+
+	var all []*daemon
+	for range daemons {
+		all = append(all, start(t, at("unix:"+path), newSpool(t, "true")))
+	}
+
+	lives := func() (living []*daemon) {
+		for _, d := range all {
+			if len(d.ended) == 0 {
+				living = append(living, d)
+			}
+		}
+
+		return living
+	}
+
+	await(t, "one is left", func() bool { return len(lives()) == 1 })
+
+	winner := lives()[0]
+	winner.await(`"message":"ready"`)
+
+	if got := ask(t, over(t, path), "http://localhost/readyz", ""); got != http.StatusOK {
+		t.Errorf("ready: %d", got)
+	}
+
+	winner.stops()
+}
