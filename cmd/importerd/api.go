@@ -55,7 +55,7 @@ func apiVariables(others ...string) []string {
 
 // connect returns a client of the daemon that is configured. Nothing is sent yet.
 func (a *api) connect(configPath string) (*client.Client, error) {
-	settings := apiSettings(configPath)
+	settings := config.LoadAPI(configPath)
 
 	addresses, err := a.addresses("", settings)
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *api) connect(configPath string) (*client.Client, error) {
 // find asks for the daemon that has a spool, which is given by its directory or
 // its name. Errors for which there may be another way: those that absent knows.
 func (a *api) find(ctx context.Context, configPath, spool string) (*remote, error) {
-	settings := apiSettings(configPath)
+	settings := config.LoadAPI(configPath)
 
 	addresses, err := a.addresses(spool, settings)
 	if err != nil {
@@ -239,17 +239,6 @@ func serverName(settings config.API) string {
 	}
 
 	return host
-}
-
-// apiSettings returns what the configuration says of the API; the defaults if it
-// cannot be read.
-func apiSettings(path string) config.API {
-	cfg, err := config.Load(path)
-	if err != nil {
-		return config.DefaultAPI()
-	}
-
-	return cfg.API
 }
 
 // clientCode returns the exit code for an error of a client; false: it is none.

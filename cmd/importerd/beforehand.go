@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"importerd/internal/config"
@@ -48,6 +49,14 @@ func filesNeeded(cfg config.Config) uint64 {
 	}
 
 	return files
+}
+
+// warnOfFiles tells the log if not enough files may be open.
+func warnOfFiles(log zerolog.Logger, cfg config.Config) {
+	if has, needs := openFiles(), filesNeeded(cfg); has < needs {
+		log.Warn().Uint64("limit", has).Uint64("needed", needs).
+			Msg("too few open files are allowed: raise LimitNOFILE= of the unit, or ulimit -n")
+	}
 }
 
 // openFiles returns how many files this process may have open. The runtime has

@@ -48,7 +48,7 @@ func (p *program) root() *cobra.Command {
 	root.AddCommand(p.runCommand(), p.checkCommand(), p.putCommand(), p.startCommand(),
 		p.steerCommand(job.Pause), p.steerCommand(job.Resume), p.steerCommand(job.Terminate), p.steerCommand(job.Retry),
 		p.statusCommand(), p.monitorCommand(), p.explainCommand(), p.jobsCommand(), p.showCommand(), p.logCommand(),
-		p.fsckCommand(), p.versionCommand())
+		p.reloadCommand(), p.fsckCommand(), p.versionCommand())
 	root.SetHelpCommand(helpCommand(root))
 
 	return root

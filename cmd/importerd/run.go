@@ -143,20 +143,19 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 		log.Warn().Err(err).Msg("handlers inherit capabilities")
 	}
 
-	if has, needs := openFiles(), filesNeeded(cfg); has < needs {
-		log.Warn().Uint64("limit", has).Uint64("needed", needs).
-			Msg("too few open files are allowed: raise LimitNOFILE= of the unit, or ulimit -n")
-	}
+	warnOfFiles(log, cfg)
 
 	a, err := app.New(cmd.Context(), app.Options{
 		Config: cfg, Environ: d.environ, Env: d.supervisor, Once: d.once, Log: log,
-		Version: thisBuild().Version, Sockets: d.sockets,
+		Version: thisBuild().Version, Sockets: d.sockets, Reload: d.again(log),
 	})
 	if err != nil {
 		return &fault{code: codeConfig, err: err}
 	}
 
-	return signals.during(log, a.Signal, func() error { return d.live(cmd.Context(), a) })
+	hangUp := func(ctx context.Context) { d.hangUp(ctx, log, a) }
+
+	return signals.during(cmd.Context(), a.Signal, hangUp, func() error { return d.live(cmd.Context(), a) })
 }
 
 // live runs the application.

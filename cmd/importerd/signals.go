@@ -1,13 +1,12 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // echo is how long the same signal counts as the same wish: timeout(1), and
@@ -30,34 +29,51 @@ func listen() signals {
 // ignore gives the signals their usual effect back.
 func (s signals) ignore() { signal.Stop(s) }
 
-// during runs live and answers signals until it returns.
-func (s signals) during(log zerolog.Logger, stop func(), live func() error) error {
+// during runs live and answers signals until it returns. stop is called for each wish
+// to stop; hangUp for SIGHUP, never twice at a time: it may take long, and may be left
+// to end when its context is done.
+func (s signals) during(
+	ctx context.Context, stop func(), hangUp func(context.Context), live func() error,
+) error {
+	ctx, end := context.WithCancel(ctx)
+	hangUps := make(chan struct{}, 1) // answer sends and closes, received below; one waits at most
+
 	var wg sync.WaitGroup
 
-	ended := make(chan struct{}) // closed here when live has returned, answer receives
+	wg.Go(func() {
+		defer close(hangUps)
 
-	wg.Go(func() { s.answer(log, stop, ended) })
+		s.answer(ctx, stop, hangUps)
+	})
+	wg.Go(func() {
+		for range hangUps {
+			hangUp(ctx)
+		}
+	})
 
 	err := live()
 
-	close(ended)
+	end()
 	wg.Wait()
 
 	return err
 }
 
-// answer answers signals until ended is closed.
-func (s signals) answer(log zerolog.Logger, stop func(), ended <-chan struct{}) {
+// answer answers signals until ctx is done.
+func (s signals) answer(ctx context.Context, stop func(), hangUps chan<- struct{}) {
 	var last wish
 
 	for {
 		select {
-		case <-ended:
+		case <-ctx.Done():
 			return
 		case sig := <-s:
 			switch {
 			case sig == syscall.SIGHUP:
-				log.Warn().Msg("reload is not supported yet: restart")
+				select {
+				case hangUps <- struct{}{}:
+				default: // the one that waits has not begun: it is for this signal too
+				}
 			case sig != syscall.SIGPIPE && last.isNew(sig):
 				stop()
 			}

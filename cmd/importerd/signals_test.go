@@ -1,12 +1,11 @@
 package main
 
 import (
+	"context"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // TestSignals counts the wishes to stop: one that a wrapper sends twice is one.
@@ -15,12 +14,16 @@ func TestSignals(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := make(signals, 16)
-		stops := 0
+		stops, hangUps := 0, 0
 		end := make(chan struct{})
 		ended := make(chan error)
 
 		go func() {
-			ended <- s.during(zerolog.Nop(), func() { stops++ }, func() error {
+			ended <- s.during(t.Context(), func() { stops++ }, func(ctx context.Context) {
+				hangUps++
+
+				<-ctx.Done() // a reload that takes long holds up nobody
+			}, func() error {
 				<-end
 
 				return nil
@@ -53,8 +56,8 @@ func TestSignals(t *testing.T) {
 
 		close(end)
 
-		if err := <-ended; err != nil {
-			t.Error(err)
+		if err := <-ended; err != nil || hangUps < 1 {
+			t.Errorf("%v, %d hang-ups", err, hangUps)
 		}
 	})
 }

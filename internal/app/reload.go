@@ -136,9 +136,16 @@ func (a *App) tellReload(done wire.Reloaded, err error) {
 		return
 	}
 
-	if !errors.Is(err, job.ErrDraining) && !errors.Is(err, ErrNoFile) {
-		a.metrics.Reloaded(time.Now(), err)
+	switch {
+	case errors.Is(err, job.ErrDraining):
+		return // who has asked is told
+	case errors.Is(err, ErrNoFile):
+		log.Warn().Msg("no reload: " + ErrNoFile.Error())
+
+		return
 	}
+
+	a.metrics.Reloaded(time.Now(), err)
 
 	for line := range strings.Lines(err.Error()) {
 		log.Error().Str("err", strings.TrimSuffix(line, "\n")).Msg("reload refused, nothing has changed")

@@ -52,7 +52,29 @@ func Load(path string) (Config, error) {
 // call it. The error joins every mistake, each a *Mistake, in the order of the
 // file; a file that is no TOML has only the first.
 func Parse(name string, data []byte) (Config, error) {
-	l := loader{name: name, api: DefaultAPI()}
+	l := parse(name, data)
+	if err := l.err(); err != nil {
+		return Config{}, err
+	}
+
+	return Config{API: l.api, Spools: l.spools}, nil
+}
+
+// LoadAPI returns what the file at path says of the API, for those who look for the
+// daemon: mistakes elsewhere in the file do not keep them from finding it. What cannot
+// be read is as in DefaultAPI.
+func LoadAPI(path string) API {
+	data, err := read(path)
+	if err != nil {
+		return DefaultAPI()
+	}
+
+	return parse(path, data).api
+}
+
+// parse reads what a file holds, and gathers the mistakes.
+func parse(name string, data []byte) *loader {
+	l := &loader{name: name, api: DefaultAPI()}
 
 	doc, mistake := newDocument(data)
 	if mistake != nil {
@@ -62,11 +84,7 @@ func Parse(name string, data []byte) (Config, error) {
 		l.file()
 	}
 
-	if err := l.err(); err != nil {
-		return Config{}, err
-	}
-
-	return Config{API: l.api, Spools: l.spools}, nil
+	return l
 }
 
 // read returns what the file at path holds, unless that is absurdly much. It does

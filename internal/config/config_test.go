@@ -216,3 +216,55 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestLoadAPI: whoever looks for the daemon finds it, whatever else is wrong with the file.
+func TestLoadAPI(t *testing.T) {
+	t.Parallel()
+
+	path := filepath.Join(t.TempDir(), "importerd.toml")
+
+	for text, want := range map[string]string{
+		"listen = \"unix:/run/a\"\n[spool.orders]\nworkers = 0\n": "unix:/run/a",
+		"listen = 3\nunknown = 4\n":                                config.DefaultListen,
+		"listen = \"unix:/run/a\n":                                 config.DefaultListen,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		if got := config.LoadAPI(path); got.Listen != want {
+			t.Errorf("%q: it listens at %q, want %q", text, got.Listen, want)
+		}
+	}
+
+	if got := config.LoadAPI(path + ".none"); got.Listen != config.DefaultListen {
+		t.Errorf("without a file it listens at %q", got.Listen)
+	}
+}
+
+// TestDifferences finds each key that differs.
+func TestDifferences(t *testing.T) {
+	t.Parallel()
+
+	all := config.API{
+		Listen: "127.0.0.1:1", TokenFile: "/t", TLSCert: "/c", TLSKey: "/k", Hosts: []string{"h"}, MaxUpload: 1,
+	}
+
+	for i := range reflect.TypeFor[config.API]().NumField() {
+		var one config.API
+
+		reflect.ValueOf(&one).Elem().Field(i).Set(reflect.ValueOf(all).Field(i))
+
+		if got := one.Differences(config.API{}); len(got) != 1 {
+			t.Errorf("field %d alone: %q", i, got)
+		}
+	}
+
+	if got := all.Differences(config.API{}); len(got) != reflect.TypeFor[config.API]().NumField() {
+		t.Errorf("all: %q", got)
+	}
+
+	if got := all.Differences(all); got != nil {
+		t.Errorf("none: %q", got)
+	}
+}
