@@ -225,8 +225,8 @@ func TestLoadAPI(t *testing.T) {
 
 	for text, want := range map[string]string{
 		"listen = \"unix:/run/a\"\n[spool.orders]\nworkers = 0\n": "unix:/run/a",
-		"listen = 3\nunknown = 4\n":                                config.DefaultListen,
-		"listen = \"unix:/run/a\n":                                 config.DefaultListen,
+		"listen = 3\nunknown = 4\n":                               config.DefaultListen,
+		"listen = \"unix:/run/a\n":                                config.DefaultListen,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
