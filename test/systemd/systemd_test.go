@@ -33,6 +33,7 @@ func mutations() []struct{ what, script, noticed string } {
 		{"not notified", `s/^Type=.*/Type=simple/`, "recovery"},
 		{"homes are seen", `/^ProtectHome=/d`, "sandbox"},
 		{"setuid programs", `/^NoNewPrivileges=/d; /^RestrictSUIDSGID=/d`, "sandbox"},
+		{"reload by signal", `s|^ExecReload=.*|ExecReload=/bin/kill -HUP $MAINPID|`, "reload"},
 		{"mandatory credential", `s|^LoadCredential=.*|LoadCredential=importerd.api-token:/etc/nowhere|`, "drain"},
 	}
 }
