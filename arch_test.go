@@ -36,7 +36,7 @@ var architecture = []struct{ name, imports string }{
 	{"control", "control/guard, control/listing, control/reply, control/upload, control/wire, job"},
 	{"control/client", "control/wire, job"},
 	{"control/guard", "control/wire"},
-	{"control/listing", "control/reply, job"},
+	{"control/listing", "config, control/reply, job"},
 	{"control/metrics", "control/wire, job"},
 	{"control/monitor", "control/wire, job"},
 	{"control/reply", "config, control/wire, job"},

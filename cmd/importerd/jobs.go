@@ -179,8 +179,8 @@ func (c *jobs) query(now time.Time) (journal.Query, error) {
 		return q, nil
 	}
 
-	if !doublestar.ValidatePattern(c.name) {
-		return q, usage("write it as for --match: *.csv, or {a,b}*.csv", "--name: %q is no pattern", c.name)
+	if err := config.CheckPattern(c.name); err != nil {
+		return q, usage("write it as for --match: *.csv, or {a,b}*.csv", "--name: %w", err)
 	}
 
 	q.Match = func(name string) bool { return doublestar.MatchUnvalidated(c.name, name) }

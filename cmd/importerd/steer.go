@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"github.com/spf13/cobra"
 
 	"importerd/internal/config"
@@ -136,9 +135,13 @@ func (c *steer) checkSelection() error {
 	switch {
 	case c.all && (c.since != "" || c.match != ""):
 		return usage("leave it out", "--all leaves nothing for --since or --match to choose")
-	case c.match != "" && !doublestar.ValidatePattern(c.match):
-		return usage("write it as *.csv, or {a,b}*.csv", "--match: %q is no pattern", c.match)
-	case c.since == "":
+	case c.match != "":
+		if err := config.CheckPattern(c.match); err != nil {
+			return usage("write it as *.csv, or {a,b}*.csv", "--match: %w", err)
+		}
+	}
+
+	if c.since == "" {
 		return nil
 	}
 

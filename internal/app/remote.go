@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -129,8 +128,9 @@ func (d *draft) Close() error {
 	return err //nolint:wrapcheck // passed on
 }
 
-// Draft copies a body to the spool's disk. It is given up when the drain begins.
-func (r remote) Draft(ctx context.Context, body io.Reader) (control.Draft, error) {
+// Draft copies a body to the spool's disk. It is given up when the drain begins, also
+// while the sender is waited for: he must not hold it up.
+func (r remote) Draft(ctx context.Context, body control.Body) (control.Draft, error) {
 	s, leave, err := r.write()
 	if err != nil {
 		return nil, err
@@ -140,13 +140,14 @@ func (r remote) Draft(ctx context.Context, body io.Reader) (control.Draft, error
 	defer cancel()
 	//nolint:contextcheck // the session has a life of its own
 	defer context.AfterFunc(s.intake, cancel)()
+	defer context.AfterFunc(ctx, body.Cut)()
 
 	d, err := s.spool.NewDraft(ctx, body)
 	if err != nil {
 		leave()
 
 		if s.intake.Err() != nil {
-			err = errors.Join(job.ErrDraining, err)
+			err = errors.Join(r.away(), err)
 		}
 
 		return nil, err

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode"
-
-	"github.com/bmatcuk/doublestar/v4"
 )
 
 // maxName is the longest that a spool's name may be.
@@ -79,11 +77,9 @@ func checkGlob(_ int, glob string) error {
 		return errors.New(`the pattern is empty: write one as "*.csv"`)
 	case strings.ContainsRune(glob, '/'):
 		return fmt.Errorf("%q has a slash: patterns are for names, without directories", glob)
-	case !doublestar.ValidatePattern(glob):
-		return fmt.Errorf("%q is no pattern: close each [ and {, and end with no \\", glob)
 	}
 
-	return nil
+	return CheckPattern(glob)
 }
 
 // checkMarker judges the suffix of marker files.

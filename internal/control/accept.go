@@ -78,29 +78,45 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, sp *Spool, origi
 		return job.ErrDraining
 	}
 
-	d, err := s.draft(w, r, &o)
+	rec, status, err := s.take(w, r, &o)
 	if err != nil {
 		return err
+	}
+
+	return s.accepted(w, r, o, rec, status)
+}
+
+// take makes a job of the request's body. When it returns the spool is not held any more:
+// whoever then waits for the job's end must not keep it from its own.
+func (s *Server) take(w http.ResponseWriter, r *http.Request, o *order) (job.Record, int, error) {
+	if !s.uploads.enter() {
+		return job.Record{}, 0, tooMany("files are sent")
+	}
+	defer s.uploads.leave()
+
+	d, err := s.draft(w, r, o)
+	if err != nil {
+		return job.Record{}, 0, err
 	}
 	defer d.Close()
 
 	status := http.StatusCreated
-	if origin == job.Triggered {
+	if o.Origin == job.Triggered {
 		status = http.StatusAccepted // what it was asked for is yet to be done
 	}
 
 	// Whoever has sent all of it has done his part: that he then goes away stops nothing.
-	rec, err := sp.Intake.Accept(context.WithoutCancel(r.Context()), d, o.Acceptance)
+	rec, err := o.spool.Intake.Accept(context.WithoutCancel(r.Context()), d, o.Acceptance)
 	if _, again := errors.AsType[*job.KnownError](err); again {
 		status = http.StatusOK
-		rec, err = sp.History.Get(o.ID)
+		rec, err = o.spool.History.Get(o.ID)
 	}
 
 	if err != nil {
-		return fmt.Errorf("accept a file for %s: %w", sp.Name, err)
+		return rec, 0, fmt.Errorf("accept a file for %s: %w", o.spool.Name, err)
 	}
 
-	return s.accepted(w, r, o, rec, status)
+	return rec, status, nil
 }
 
 // draft brings the file of a request to the spool's disk. It must be closed.
@@ -115,18 +131,17 @@ func (s *Server) draft(w http.ResponseWriter, r *http.Request, o *order) (Draft,
 	}
 
 	d, err := o.spool.Intake.Draft(r.Context(), file)
-	if err != nil {
-		if fault := file.Fault(); fault != nil {
-			return nil, fault
-		}
 
+	switch fault := file.Fault(); {
+	case err == nil:
+	case errors.Is(err, job.ErrDraining): // what was cut off is not the sender's fault
+		return nil, job.ErrDraining
+	case errors.Is(err, job.ErrDegraded):
+		return nil, job.ErrDegraded
+	case fault != nil:
+		return nil, fault
+	default:
 		return nil, fmt.Errorf("receive a file for %s: %w", o.spool.Name, err)
-	}
-
-	if err := file.End(); err != nil {
-		_ = d.Close() // the refusal is told
-
-		return nil, err
 	}
 
 	return d, nil
@@ -248,8 +263,14 @@ func (s *Server) accepted(w http.ResponseWriter, r *http.Request, o order, rec j
 	return reply.JSON(w, status, o.spool.shown(rec))
 }
 
-// await returns a job when it has ended, or as it is when the wait is over or we end.
+// await returns a job when it has ended, or as it is when the wait is over, when too many
+// wait already, or when we end.
 func (s *Server) await(ctx context.Context, sp *Spool, rec job.Record, wait time.Duration) job.Record {
+	if !s.waits.enter() {
+		return rec // it is safe, and that is what must be told
+	}
+	defer s.waits.leave()
+
 	ctx, over := s.lasting(ctx)
 	defer over()
 

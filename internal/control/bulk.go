@@ -75,7 +75,7 @@ func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, states []job.S
 	}
 
 	list, err := listing.Choice{
-		Sources: sources([]*Spool{sp}), Scope: ask.Spool, States: states, Match: ask.Match, Ago: ask.Since,
+		Sources: sources(r.Context(), []*Spool{sp}), Scope: ask.Spool, States: states, Match: ask.Match, Ago: ask.Since,
 	}.Open(ask.After)
 	if err != nil {
 		return nil, err

@@ -34,11 +34,18 @@ type Draft interface {
 	Size() int64
 }
 
+// Body is what a client sends. Cut makes a read that waits for the client, and all that
+// follow, fail at once; it may be called from another goroutine than Read.
+type Body interface {
+	io.Reader
+	Cut()
+}
+
 // Intake accepts files and triggers.
 type Intake interface {
-	// Draft copies r to the spool's disk. Errors: what r returned; job.ErrDisk;
-	// job.ErrDegraded, job.ErrDraining.
-	Draft(ctx context.Context, r io.Reader) (Draft, error)
+	// Draft copies the body to the spool's disk; ctx ends it at once. Errors: what the
+	// body returned; job.ErrDisk; job.ErrDegraded, job.ErrDraining.
+	Draft(ctx context.Context, b Body) (Draft, error)
 	// Accept makes the draft a job's file. When it returns the job survives a power
 	// cut. Errors: *job.KnownError; *job.BusyError and job.ErrPaused for triggers;
 	// job.ErrDisk, job.ErrDraining, job.ErrDegraded.

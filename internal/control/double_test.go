@@ -99,7 +99,7 @@ func (m *memory) Close() error {
 	return nil
 }
 
-func (d *double) Draft(ctx context.Context, r io.Reader) (control.Draft, error) {
+func (d *double) Draft(ctx context.Context, r control.Body) (control.Draft, error) {
 	if err := d.trouble(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -43,7 +44,7 @@ func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	c := listing.Choice{
-		Sources: sources(spools), Scope: given["spool"],
+		Sources: sources(r.Context(), spools), Scope: given["spool"],
 		Name: given["name"], Match: given["match"], Ago: given["since"],
 	}
 
@@ -82,14 +83,31 @@ func readLimit(text string) (int, error) {
 	return n, nil
 }
 
-// sources returns where the jobs of spools are read.
-func sources(spools []*Spool) []*listing.Source {
+// sources returns where the jobs of spools are read for a request, until it ends.
+func sources(ctx context.Context, spools []*Spool) []*listing.Source {
 	var all []*listing.Source
 	for _, sp := range spools {
-		all = append(all, &listing.Source{Name: sp.Name, List: sp.History.List})
+		all = append(all, &listing.Source{Name: sp.Name, List: sp.listUntil(ctx)})
 	}
 
 	return all
+}
+
+// listUntil returns what lists jobs until ctx is done. To match many names takes long:
+// nobody does it for one who has gone.
+func (sp *Spool) listUntil(ctx context.Context) func(Query) ([]Entry, error) {
+	return func(q Query) ([]Entry, error) {
+		if match := q.Match; match != nil {
+			q.Match = func(name string) bool { return ctx.Err() == nil && match(name) }
+		}
+
+		list, err := sp.History.List(q)
+		if err == nil {
+			err = context.Cause(ctx) // it may lack something
+		}
+
+		return list, err
+	}
 }
 
 // pageOf returns the next jobs of a list, limit of them if there are as many.

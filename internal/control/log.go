@@ -44,6 +44,13 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
+	if follow = follow && r.Method != http.MethodHead && !rec.State.Ended(); follow {
+		if !s.followers.enter() {
+			return tooMany("logs are followed")
+		}
+		defer s.followers.leave()
+	}
+
 	t := &tail{path: sp.LogPath(id), to: w, flush: http.NewResponseController(w).Flush}
 	if t.path == "" {
 		return job.ErrDegraded
@@ -61,7 +68,7 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 
-	if follow && !rec.State.Ended() {
+	if follow {
 		s.follow(r.Context(), sp, id, t)
 	} else {
 		_ = t.more() // the beginning was answered: only cutting it off is left

@@ -40,7 +40,7 @@ type Options struct {
 	Hosts []string
 
 	MaxUpload int64         // bytes of a file; zero: no limit of ours
-	MaxConns  int           // open at a time on each listener; zero: 512
+	MaxConns  int           // open at a time on each listener; zero: 1,024
 	Rate      int           // requests a second in the long run; zero: 5,000
 	Stall     time.Duration // within which bodies and answers must make progress; zero: 30 s
 	Stop      time.Duration // that running answers have to finish in the end; zero: 10 s
@@ -51,7 +51,7 @@ type Options struct {
 
 // defaults of Options.
 const (
-	defaultConns = 512
+	defaultConns = 1024
 	defaultRate  = 5000
 	defaultStall = 30 * time.Second
 	defaultStop  = 10 * time.Second

@@ -21,6 +21,8 @@ type Server struct {
 	o       Options
 	handler http.Handler
 	streams tally
+
+	uploads, waits, followers slots
 }
 
 // New returns a server. It listens nowhere yet.
@@ -30,7 +32,10 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 
-	s := &Server{o: o}
+	s := &Server{
+		o:       o,
+		uploads: make(slots, maxUploads), waits: make(slots, maxWaits), followers: make(slots, maxFollowers),
+	}
 	s.handler = guard.New(guard.Options{
 		Hosts: o.Hosts, Token: o.Token, Rate: o.Rate, Stall: o.Stall, Log: o.Log,
 	}).Protect(s.recovered(s.routes()))

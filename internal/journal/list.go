@@ -58,21 +58,57 @@ func (r *Reader) fetch(seqs []int64) ([]Entry, error) {
 	return list, nil
 }
 
+// namesAhead is how many names are read at a time that are yet to be matched.
+const namesAhead = 1000
+
+// named is the name of a job and its place.
+type named struct {
+	seq  int64
+	name string
+}
+
 // choose returns the places of the jobs whose names match: most rows need not
-// be read whole.
+// be read whole. Matching may take long: nothing of the database is held meanwhile.
 func (r *Reader) choose(q Query) ([]int64, error) {
+	var seqs []int64
+
+	for {
+		page, err := r.names(q)
+		if err != nil {
+			return nil, err
+		}
+
+		for _, n := range page {
+			if q.Before = n.seq; q.Match(n.name) {
+				seqs = append(seqs, n.seq)
+			}
+
+			if len(seqs) == q.limit() {
+				return seqs, nil
+			}
+		}
+
+		if len(page) < namesAhead {
+			return seqs, nil
+		}
+	}
+}
+
+// names returns the names of the next jobs, whether they match or not.
+func (r *Reader) names(q Query) ([]named, error) {
 	where, args := q.where()
 
 	//nolint:gosec // where is made of constants, what users give is in args
-	rows, err := r.db.Query("SELECT seq, name FROM job WHERE "+where+" ORDER BY seq DESC", args...)
+	rows, err := r.db.Query("SELECT seq, name FROM job WHERE "+where+" ORDER BY seq DESC LIMIT ?",
+		append(args, namesAhead)...)
 	if err != nil {
 		return nil, withKind(err)
 	}
 	defer rows.Close()
 
-	var seqs []int64
+	page := make([]named, 0, namesAhead)
 
-	for len(seqs) < q.limit() && rows.Next() {
+	for rows.Next() {
 		var (
 			seq  int64
 			name sql.RawBytes
@@ -82,12 +118,10 @@ func (r *Reader) choose(q Query) ([]int64, error) {
 			return nil, withKind(err)
 		}
 
-		if q.Match(string(name)) {
-			seqs = append(seqs, seq)
-		}
+		page = append(page, named{seq, string(name)})
 	}
 
-	return seqs, withKind(rows.Err())
+	return page, withKind(rows.Err())
 }
 
 // limit returns how many jobs are wanted at most.

@@ -165,3 +165,34 @@ func TestRemovedJobsAreGoneAndTheirPlacesNotReused(t *testing.T) {
 		t.Errorf("tally is %v, %v", tally, err)
 	}
 }
+
+// A search goes on over many pages of names, and holds nothing of the database while it
+// matches: else more searches in each other than there are connections would never end.
+func TestMatchingHoldsNothing(t *testing.T) {
+	t.Parallel()
+
+	j := open(t, t.TempDir())
+	grow(t, j, 2500)
+
+	list, err := j.List(journal.Query{Match: func(name string) bool { return strings.HasSuffix(name, "00.csv") }})
+	must(t, err)
+
+	if len(list) != 24 {
+		t.Errorf("%d jobs, not 24", len(list))
+	}
+
+	var search func(depth int)
+
+	search = func(depth int) {
+		_, err := j.List(journal.Query{Limit: 1, Match: func(string) bool {
+			if depth > 0 {
+				search(depth - 1)
+			}
+
+			return true
+		}})
+		must(t, err)
+	}
+
+	search(10)
+}

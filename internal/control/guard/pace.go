@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -48,7 +49,10 @@ type body struct {
 	stall   time.Duration
 	began   time.Time
 	got     int64 // bytes so far
-	over    bool  // read to its end
+
+	mu   sync.Mutex
+	over bool // guarded by mu; read to its end
+	cut  bool // guarded by mu; Cut was called
 }
 
 // Read reads, in bounded time. After the end net/http itself takes the bound away: what
@@ -59,13 +63,43 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.got += int64(n)
 
-	b.over = errors.Is(err, io.EOF)
+	if errors.Is(err, io.EOF) {
+		b.mu.Lock()
+		b.over = true
+		b.mu.Unlock()
+	}
 
 	return n, err
 }
 
+// Cut makes a read that waits for bytes, and all that follow, fail at once, unless all
+// was read. It may be called from any goroutine.
+func (b *body) Cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	if b.cut = true; !b.over {
+		_ = b.control.SetReadDeadline(time.Unix(1, 0)) // as in renew
+	}
+}
+
+// isOver says whether it was read to its end.
+func (b *body) isOver() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	return b.over
+}
+
 // renew sets the time until which the next bytes must be there.
 func (b *body) renew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	if b.cut {
+		return // its time is over
+	}
+
 	// Connections that know no deadlines are those of tests.
 	_ = b.control.SetReadDeadline(due(time.Now(), b.began, b.got, b.stall))
 }
@@ -103,7 +137,7 @@ func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && status >= http.StatusOK {
 		a.status = status
 
-		if a.to != nil && !a.to.over {
+		if a.to != nil && !a.to.isOver() {
 			a.Header().Set("Connection", "close")
 		}
 	}

@@ -6,10 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"importerd/internal/config"
 	"importerd/internal/control/reply"
 	"importerd/internal/job"
-
-	"github.com/bmatcuk/doublestar/v4"
 )
 
 // Query chooses jobs of one spool. Each field that is not zero narrows the choice.
@@ -50,8 +49,10 @@ type Choice struct {
 
 // check returns the fault of a choice that makes no sense.
 func (c *Choice) check() error {
-	if c.Match != "" && !doublestar.ValidatePattern(c.Match) {
-		return reply.BadRequest("match: %q is no pattern: write it as *.csv or {a,b}-*", c.Match)
+	if c.Match != "" {
+		if err := config.CheckPattern(c.Match); err != nil {
+			return reply.BadRequest("match: %s: write it as *.csv or {a,b}-*", err)
+		}
 	}
 
 	if c.Ago != "" {

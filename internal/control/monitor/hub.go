@@ -28,7 +28,7 @@ type Options struct {
 	// for. [those that had a feed: an id may be called unknown that is of one that is not open yet]
 	Spools []string
 
-	MaxClients int           // at a time [512]
+	MaxClients int           // at a time [256]
 	WriteTime  time.Duration // how long a client may take to accept a message [30 s]
 	Lag        time.Duration // how long a client may be behind once it was not [1 min]
 	Heartbeat  time.Duration // how often it is asked whether the other side lives [25 s]
@@ -70,7 +70,7 @@ type watcher interface {
 
 // New returns a hub without feeds and clients.
 func New(o Options) *Hub {
-	orDefault(&o.MaxClients, 512)
+	orDefault(&o.MaxClients, 256)
 	orDefault(&o.WriteTime, 30*time.Second)
 	orDefault(&o.Lag, time.Minute)
 	orDefault(&o.Heartbeat, 25*time.Second)

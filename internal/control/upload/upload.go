@@ -25,6 +25,7 @@ type File struct {
 
 	from io.Reader
 	form *multipart.Reader // nil: the file is the whole body
+	body io.Reader         // of the request
 	err  error             // what went wrong in reading
 }
 
@@ -40,7 +41,7 @@ func Open(w http.ResponseWriter, r *http.Request, most int64) (*File, error) {
 		return nil, reply.FaultOf(&http.MaxBytesError{Limit: most})
 	}
 
-	return &File{from: limited(w, r.Body, most, 0)}, nil
+	return &File{from: limited(w, r.Body, most, 0), body: r.Body}, nil
 }
 
 // limited bounds a body to what a file may have, and more.
@@ -59,7 +60,8 @@ func openForm(w http.ResponseWriter, r *http.Request, most int64) (*File, error)
 		return nil, reply.FaultOf(&http.MaxBytesError{Limit: most})
 	}
 
-	r.Body = limited(w, r.Body, most, extra)
+	whole := r.Body
+	r.Body = limited(w, whole, most, extra)
 
 	form, err := r.MultipartReader()
 	if err != nil {
@@ -80,7 +82,7 @@ func openForm(w http.ResponseWriter, r *http.Request, most int64) (*File, error)
 		return nil, err
 	}
 
-	return &File{Name: name, from: limited(w, part, most, 0), form: form}, nil
+	return &File{Name: name, from: limited(w, part, most, 0), form: form, body: whole}, nil
 }
 
 // nameOf checks which field a part is and returns the file's name as it was sent: a
@@ -108,14 +110,33 @@ func isFile(part *multipart.Part) error {
 	return nil
 }
 
-// Read reads the file.
+// Read reads the file. Its end is told when it is certain that nothing follows it and that
+// the request is whole.
 func (f *File) Read(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+
 	n, err := f.from.Read(p)
+	if errors.Is(err, io.EOF) {
+		if fault := f.end(); fault != nil {
+			err = fault
+		}
+	}
+
 	if err != nil && !errors.Is(err, io.EOF) {
 		f.err = err
 	}
 
 	return n, err
+}
+
+// Cut makes reading fail at once, also a read that waits for the sender. It may be called
+// from another goroutine.
+func (f *File) Cut() {
+	if body, ok := f.body.(interface{ Cut() }); ok { // else it is one that does not wait
+		body.Cut()
+	}
 }
 
 // Fault returns the fault of the sender, if it is his that the file could not be read
@@ -128,13 +149,16 @@ func (f *File) Fault() error {
 	return reply.BodyFault(f.err)
 }
 
-// End checks, when all was read, that nothing follows and that the request is whole.
-func (f *File) End() error {
+// end checks, when all was read, that nothing follows and that the request is whole.
+func (f *File) end() error {
 	if f.form == nil {
 		return nil
 	}
 
 	part, err := f.form.NextRawPart()
+	if errors.Is(err, io.EOF) {
+		f.form = nil // it is whole, also if it is asked again
+	}
 
 	switch {
 	case errors.Is(err, io.EOF):
