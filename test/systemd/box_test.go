@@ -23,6 +23,8 @@ const (
 	bootTime = 2 * time.Minute
 	// caseTime bounds one case.
 	caseTime = 3 * time.Minute
+	// groupTime is how long the cgroups of a box that was killed may stay busy.
+	groupTime = 10 * time.Second
 	// cannot is the exit status of `box` where a machine does not allow one.
 	cannot = 77
 )
@@ -187,9 +189,26 @@ func cgroup(t *testing.T) string {
 	return ""
 }
 
-// removeGroups removes a cgroup and those below it. What is left is empty and
-// does no harm.
+// removeGroups removes a cgroup and those below it. The processes in them have been
+// killed; the last of them may not be gone yet.
 func removeGroups(top string) {
+	deadline := time.NewTimer(groupTime)
+	defer deadline.Stop()
+
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+
+	for !removed(top) {
+		select {
+		case <-deadline.C:
+			return // it is empty and does no harm
+		case <-tick.C:
+		}
+	}
+}
+
+// removed says whether a cgroup could be removed with those below it.
+func removed(top string) bool {
 	var dirs []string
 
 	_ = filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
@@ -201,6 +220,10 @@ func removeGroups(top string) {
 	})
 
 	for _, dir := range slices.Backward(dirs) {
-		_ = os.Remove(dir)
+		_ = os.Remove(dir) // busy, or gone
 	}
+
+	_, err := os.Lstat(top)
+
+	return errors.Is(err, fs.ErrNotExist)
 }
