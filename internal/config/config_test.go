@@ -33,6 +33,7 @@ func TestSampleLoads(t *testing.T) {
 	orders.OnFailed = []string{"/usr/local/bin/tell-someone"}
 
 	orders.Keep = config.Keep{Done: 30 * 24 * time.Hour, Failed: 90 * 24 * time.Hour, Logs: 36 * time.Hour}
+	orders.Limits = config.Limits{Memory: 512 << 20, CPU: 150}
 
 	clicks := config.Default()
 	clicks.Name, clicks.Dir, clicks.Inbox = "clicks.v2", "/srv/importerd/clicks", "/srv/sftp/clicks"
@@ -42,6 +43,7 @@ func TestSampleLoads(t *testing.T) {
 	clicks.KillAfter, clicks.Results = time.Minute, true
 	clicks.Env = map[string]string{"LANG": "C.UTF-8"}
 	clicks.Keep = config.Keep{Failed: 24 * time.Hour, Logs: 7 * 24 * time.Hour}
+	clicks.Limits = config.Limits{Memory: 2 << 30, PIDs: 64}
 
 	api := config.API{
 		Listen: "127.0.0.1:8080", TokenFile: "/etc/importerd/token",

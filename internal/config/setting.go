@@ -112,6 +112,10 @@ func tuningSettings() []Setting {
 		{
 			Key: "keep", Help: "how long what has ended is kept", example: `{ done = "30d", failed = "90d", logs = "7d" }`,
 			bind: func(s *Spool) field { return keeping{&s.Keep} },
+		}, {
+			Key: "limits", Help: "how much one attempt may have, where a cgroup is delegated",
+			example: `{ memory = "512M", cpu = "50%", pids = 100 }`,
+			bind:    func(s *Spool) field { return limiting{&s.Limits} },
 		},
 	}
 }
@@ -126,5 +130,5 @@ func spanSetting(key, help, example string, bind func(*Spool) span) Setting {
 
 // laterKeys returns the keys of a spool that are planned, with the type of each.
 func laterKeys() map[string]any {
-	return map[string]any{"worker": []any{}, "inflight": int64(0), "limits": map[string]any{}}
+	return map[string]any{"worker": []any{}, "inflight": int64(0)}
 }

@@ -32,6 +32,7 @@ type Spool struct {
 	KillAfter time.Duration     // from SIGTERM to SIGKILL
 	Results   bool              // whether the handler gets a directory for results
 	Keep      Keep              // how long what has ended is kept
+	Limits    Limits            // how much one attempt may have
 }
 
 // Ready says when a file is taken for whole.
