@@ -51,6 +51,16 @@ type Exit struct {
 	RetryAfter time.Duration // wait that the handler asked for; zero: none
 	Took       time.Duration // from start to end, monotonic
 	Tail       []byte        // the last lines of its output, at most a few KiB
+	// OOM says, for people, that the kernel has ended a process of it for want of memory,
+	// and whose: "out of memory, limit 512M"; empty: it has not. No journal keeps it, the
+	// record's Error does.
+	OOM string
+	// MaxMemory is how many bytes all its processes together had at most at one time,
+	// the files that they read included; zero: not known.
+	MaxMemory int64
+	// CPU is the time that its processes had a processor; without a cgroup only of those
+	// that were waited for. Zero: not known.
+	CPU time.Duration
 }
 
 // Verdict is what an attempt's end means for its job.

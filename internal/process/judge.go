@@ -92,8 +92,12 @@ func describe(exit job.Exit, cause error) string {
 		return exit.Err.Error()
 	case errors.Is(cause, handler.ErrTimeout):
 		return "timed out after " + exit.Took.Round(time.Millisecond).String()
+	case exit.Signal != "" && exit.OOM != "":
+		return "killed: " + exit.OOM
 	case exit.Signal != "":
 		return "killed by " + exit.Signal
+	case exit.OOM != "": // of a process that it has started, and it could not do without
+		return describeCode(exit.Code) + " (" + exit.OOM + ")"
 	default:
 		return describeCode(exit.Code)
 	}

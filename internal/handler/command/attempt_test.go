@@ -17,6 +17,7 @@ import (
 // attempt is a run that goes on beside the test.
 type attempt struct {
 	task   handler.Task
+	dir    string        // working directory
 	pid    int           // of the main process
 	words  chan string   // the checkpoints reported, but the first
 	word   string        // the first checkpoint reported
@@ -31,7 +32,7 @@ func begin(t *testing.T, c Config) *attempt {
 	t.Helper()
 
 	a := &attempt{
-		task: newTask(t, "a.csv"), words: make(chan string, 100), kill: make(chan struct{}), ended: make(chan job.Exit, 1),
+		task: newTask(t, "a.csv"), dir: c.Dir, words: make(chan string, 100), kill: make(chan struct{}), ended: make(chan job.Exit, 1),
 	}
 	a.freeze = make(chan bool)
 	a.task.Freeze = a.freeze

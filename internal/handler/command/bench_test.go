@@ -50,3 +50,16 @@ func BenchmarkOutput(b *testing.B) {
 		h.Run(b.Context(), task)
 	}
 }
+
+// BenchmarkTrueInCgroup is BenchmarkTrue with a cgroup for each run.
+func BenchmarkTrueInCgroup(b *testing.B) {
+	path := needs(b, "true")
+	h := newHandler(b, grouped(b, config(b, path)))
+	task := newTask(b, "a.csv")
+
+	for b.Loop() {
+		if exit := h.Run(b.Context(), task); exit.Code != 0 {
+			b.Fatalf("exit %+v", exit)
+		}
+	}
+}

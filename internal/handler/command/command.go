@@ -4,8 +4,8 @@
 // output and error, a pipe for reports as descriptor 3, the job's lock as
 // descriptor 4, a process group of its own, and nothing else of the daemon's.
 // The run is over when the command's main process has ended; whatever is left
-// of its process group then is killed at once, and nobody who still holds a
-// pipe open can delay the outcome.
+// of its cgroup, or of its process group where there are no cgroups, is then
+// killed at once, and nobody who still holds a pipe open can delay the outcome.
 package command
 
 import (
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"importerd/internal/handler"
+	"importerd/internal/handler/cgroup"
 	"importerd/internal/job"
 )
 
@@ -38,6 +39,14 @@ type Config struct {
 
 	// Env is set over the daemon's environment, and under the job's variables.
 	Env map[string]string
+
+	// Groups is where each run gets a cgroup of its own, so that all that it starts is
+	// ended with it, and frozen; nil: the process group must do.
+	Groups *cgroup.Root
+
+	// Limits is how much one run may have; where there is no cgroup, or no controller
+	// for it, that is not kept.
+	Limits cgroup.Limits
 
 	Dir       string        // working directory of the command
 	Spool     string        // the spool's name
@@ -75,6 +84,7 @@ func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 		lock:    task.Lock,
 		kill:    task.Kill,
 		freeze:  task.Freeze,
+		name:    cgroup.JobPrefix + task.Job.ID.String(),
 		started: task.Started,
 	}
 
@@ -98,6 +108,8 @@ type base struct {
 	spool     string
 	killAfter time.Duration
 	oomScore  bool // processes are to be marked as the first to go
+	groups    *cgroup.Root
+	limits    cgroup.Limits
 }
 
 func newBase(c Config) (base, error) {
@@ -130,6 +142,8 @@ func newBase(c Config) (base, error) {
 		spool:     c.Spool,
 		killAfter: c.KillAfter,
 		oomScore:  wantsOOMScore(),
+		groups:    c.Groups,
+		limits:    c.Limits,
 	}, nil
 }
 

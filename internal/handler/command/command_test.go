@@ -3,11 +3,14 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +23,29 @@ import (
 // longWait is for what must happen, whatever the machine has to do besides.
 const longWait = time.Minute
 
+// askMe makes the test binary a program that waits to be asked to end, says so, and
+// makes a file of its name. No shell will do: dash loses a signal that comes while it
+// forks.
+const askMe = "ask-me"
+
+func asked(name string) {
+	c := make(chan os.Signal, 9)
+	signal.Notify(c, syscall.SIGTERM)
+
+	if os.WriteFile(name+".up", []byte("ready\n"), 0) == nil {
+		<-c
+		fmt.Fprintln(os.Stdout, name, "was asked")
+
+		_ = os.WriteFile(name, nil, 0o600)
+	}
+}
+
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == askMe {
+		asked(os.Args[2])
+		os.Exit(0)
+	}
+
 	goleak.VerifyTestMain(m)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"importerd/internal/handler/cgroup"
 	"importerd/internal/job"
 )
 
@@ -44,6 +45,7 @@ func (n *Notifier) Notify(ctx context.Context, notice Notice) error {
 		env:    n.base.environ(noticeVariables(n.base.spool, notice)),
 		stdin:  func() (int, error) { return openNote(notice.Note) },
 		output: newOutput(attemptLog{path: notice.Log, title: "told of the failure"}),
+		name:   cgroup.NotePrefix + notice.Job.ID.String(),
 	}
 
 	exit := r.do(ctx)

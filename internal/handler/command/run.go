@@ -31,6 +31,7 @@ type run struct {
 	kill    <-chan struct{} // closed by the caller; nil: never
 	freeze  <-chan bool     // sent by the caller; nil: never
 	started func(pid int)
+	name    string // of the cgroup
 
 	tree tree
 	pool sync.WaitGroup // the goroutines of this run
@@ -64,6 +65,7 @@ func (r *run) do(ctx context.Context) job.Exit {
 	r.tree.kill()
 	setStatus(&exit, &r.tree, waitErr)
 	r.tree.settle()
+	r.account(&exit)
 
 	for _, p := range pipes {
 		p.finish()
@@ -108,7 +110,7 @@ func (r *run) start() ([]*pipe, error) {
 	if err := r.exec(program, stdin, pipes); err != nil {
 		discard(pipes)
 
-		return nil, explain(program, r.dir, err)
+		return nil, err
 	}
 
 	for _, p := range pipes {
@@ -150,7 +152,7 @@ func discard(pipes []*pipe) {
 }
 
 // exec returns when the program has taken the place of our copy, in its own
-// process group, or with the bare errno for which it could not.
+// process group and cgroup.
 func (r *run) exec(program string, stdin int, pipes []*pipe) error {
 	files := []uintptr{uintptr(stdin), uintptr(pipes[0].writer), uintptr(pipes[0].writer)}
 	if r.reports != nil {
@@ -161,14 +163,18 @@ func (r *run) exec(program string, stdin int, pipes []*pipe) error {
 		}
 	}
 
-	pid, _, err := syscall.StartProcess(program, r.argv, &syscall.ProcAttr{
-		Dir: r.dir, Env: r.env, Files: files, Sys: r.tree.attributes(),
-	})
+	if err := r.enclose(); err != nil {
+		return err
+	}
+
+	pid, err := r.launch(program, &syscall.ProcAttr{Dir: r.dir, Env: r.env, Files: files})
 
 	runtime.KeepAlive(r.lock)
 
 	if err != nil {
-		return err //nolint:wrapcheck // explained by the caller
+		r.tree.release()
+
+		return explain(program, r.dir, err)
 	}
 
 	r.tree.adopt(pid)
@@ -191,7 +197,8 @@ func (r *run) pump(pipes []*pipe) {
 
 // setStatus reaps the main process of the tree and puts its status into exit.
 func setStatus(exit *job.Exit, t *tree, waitErr error) {
-	status, err := t.reap()
+	status, used, err := t.reap()
+	exit.CPU = time.Duration(used.Utime.Nano() + used.Stime.Nano())
 
 	switch {
 	case waitErr != nil:

@@ -9,27 +9,30 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"importerd/internal/handler/cgroup"
 )
 
 // goneWait bounds the wait for killed processes to let go of their files. They
 // do so within milliseconds, unless the disk or much memory holds them up.
 const goneWait = time.Second
 
-// tree is a process and all that it has started, as far as they can be found:
-// here its process group. A process that makes a session of its own escapes.
+// freezeWait bounds the wait for a cgroup to stand; meanwhile nothing else is done
+// for the run. What does not stand by then most likely waits for a disk.
+const freezeWait = 200 * time.Millisecond
+
+// tree is a process and all that it has started, as far as they can be found: its
+// cgroup, in which all are, and its process group. Without a cgroup a process that
+// makes a session of its own escapes. One that has moved itself into another cgroup,
+// which only root can, is at least found by its group.
 //
 // The number of the group stays taken while its main process has not been
 // reaped. So signals never reach a stranger as long as reap comes last.
 type tree struct {
-	pgid   int
-	ending bool // it was asked to end
-}
-
-// attributes returns with what the main process is to be started. There is no
-// signal at the parent's death among them: the kernel would send it when one
-// thread of the daemon ends.
-func (t *tree) attributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true}
+	pgid    int
+	cgroup  *cgroup.Group // nil: there is none
+	ending  bool          // it was asked to end
+	stopped bool          // by a signal, for want of a cgroup that freezes
 }
 
 // adopt tells the tree its main process, which has just been started.
@@ -42,28 +45,61 @@ func (t *tree) terminate() {
 
 	t.signal(unix.SIGTERM)
 	t.signal(unix.SIGCONT)
+
+	if t.cgroup != nil {
+		t.cgroup.Signal(t.inProcessGroup, unix.SIGTERM, unix.SIGCONT)
+		t.cgroup.Thaw()
+	}
 }
 
-// freeze stops all where they are, again and again if need be. No member can
-// catch the signal, and none that is about to fork gets away: the kernel lets no
-// signal to a group pass between a process and its new child. A tree that was asked
+// inProcessGroup says whether signal reaches a process.
+func (t *tree) inProcessGroup(pid int) bool {
+	pgid, err := unix.Getpgid(pid)
+
+	return err == nil && pgid == t.pgid
+}
+
+// freeze stops all where they are, again and again if need be. A tree that was asked
 // to end is left alone, so that it has the whole of its grace.
 //
-// A parent sees that its child was stopped, and one that wakes it undoes the
-// freezing; the freezer of a cgroup, where there is one, does not have that flaw.
+// The freezer of a cgroup is noticed by nobody. Without one, or where it does not
+// come about, a signal must do. No member of the group can catch it, and none that is
+// about to fork gets away: the kernel lets no signal to a group pass between a process
+// and its new child. But a parent sees that its child was stopped, and one that wakes
+// it undoes the freezing.
 func (t *tree) freeze() {
-	if !t.ending {
-		t.signal(unix.SIGSTOP)
+	if t.ending || t.cgroup != nil && t.cgroup.Freeze(freezeWait) {
+		return
 	}
+
+	t.stopped = true
+
+	t.signal(unix.SIGSTOP)
 }
 
 // thaw lets go on what was frozen; what was not does not notice, unless it
 // asked for SIGCONT.
-func (t *tree) thaw() { t.signal(unix.SIGCONT) }
+func (t *tree) thaw() {
+	if t.cgroup != nil {
+		t.cgroup.Thaw()
+	}
+
+	if t.stopped || t.cgroup == nil {
+		t.stopped = false
+
+		t.signal(unix.SIGCONT)
+	}
+}
 
 // kill ends all at once. The kernel lets no member fork on its way out, so one
 // call gets them all.
-func (t *tree) kill() { t.signal(unix.SIGKILL) }
+func (t *tree) kill() {
+	t.signal(unix.SIGKILL)
+
+	if t.cgroup != nil {
+		t.cgroup.Kill()
+	}
+}
 
 // group returns the number by which the kernel means the whole group. Without a
 // process it would mean ours, or everybody's.
@@ -81,15 +117,22 @@ func (t *tree) signal(sig syscall.Signal) {
 	_ = unix.Kill(t.group(), sig)
 }
 
-// reap takes the exit status of the main process, which must have ended. After
-// that the tree must not be signalled any more.
-func (t *tree) reap() (unix.WaitStatus, error) {
-	var status unix.WaitStatus
+// reap takes the exit status of the main process, which must have ended, and what it
+// has used with all those that it has waited for. After that the tree must not be
+// signalled any more.
+//
+// The most memory of one process is known, too, but is no help: it is never less than
+// that of the daemon, whose copy each process is before it gets its own program.
+func (t *tree) reap() (unix.WaitStatus, unix.Rusage, error) {
+	var (
+		status unix.WaitStatus
+		used   unix.Rusage
+	)
 
 	for {
-		_, err := unix.Wait4(t.pgid, &status, 0, nil)
+		_, err := unix.Wait4(t.pgid, &status, 0, &used)
 		if err != unix.EINTR {
-			return status, err //nolint:wrapcheck // told by the caller
+			return status, used, err //nolint:wrapcheck // told by the caller
 		}
 	}
 }
@@ -97,6 +140,10 @@ func (t *tree) reap() (unix.WaitStatus, error) {
 // settle waits, bounded, until what was killed has let go of its files. It
 // comes after reap: until then the main process counts as one of its group.
 func (t *tree) settle() {
+	if t.cgroup != nil && !t.cgroup.AwaitEmpty(goneWait) {
+		return
+	}
+
 	pause := time.Millisecond
 
 	for waited := time.Duration(0); waited < goneWait && !t.gone(); waited += pause {
