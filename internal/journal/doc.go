@@ -25,7 +25,7 @@
 // version; before that it can be read.
 //
 //	1  the first one
-//	2  column origin; cursor and wish, reserved before, are used
+//	2  columns origin, exit_max_memory, exit_cpu; cursor and wish, reserved before, are used
 //
 // # Table job
 //
@@ -52,6 +52,8 @@
 //	exit_retry_after  nanoseconds that the handler asked to wait; 0: did not ask
 //	exit_took         nanoseconds from start to end
 //	exit_tail         the last 4 KiB of its output at most
+//	exit_max_memory   bytes that all its processes together had at most at one time; NULL: not known
+//	exit_cpu          nanoseconds that they had a processor; NULL: not known
 //	error             why the job is where it is
 //	results           name of its directory in results/
 //	checkpoint        as the handler last reported

@@ -70,7 +70,7 @@ func full() job.Record {
 		CreatedAt: at, StartedAt: at.Add(1), FinishedAt: at.Add(2), DueAt: at.Add(3),
 		Exit: &job.Exit{
 			Code: -1, Signal: "SIGKILL", Err: errors.New("no such thing"), RetryAfter: time.Minute, Took: time.Hour,
-			Tail: []byte("last\x00words\xff"),
+			Tail: []byte("last\x00words\xff"), MaxMemory: 1 << 40, CPU: time.Minute,
 		},
 		Error: "why not", Results: "r\xfe", Checkpoint: "row 7", Changed: true,
 	}

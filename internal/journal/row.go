@@ -53,6 +53,7 @@ func bind(values []driver.NamedValue, seq int64, rec *job.Record) []driver.Named
 	bindMove(add, rec.Moving)
 	bindSeen(add, rec)
 	add(text(string(rec.Origin)))
+	bindUse(add, rec.Exit)
 	add(number(rec.Cursor))
 
 	return values
@@ -78,6 +79,15 @@ func bindExit(add func(driver.Value), exit *job.Exit) {
 	add(int64(exit.RetryAfter))
 	add(int64(exit.Took))
 	add(blob(string(exit.Tail[max(0, len(exit.Tail)-maxTail):])))
+}
+
+func bindUse(add func(driver.Value), exit *job.Exit) {
+	if exit == nil {
+		exit = &job.Exit{}
+	}
+
+	add(number(exit.MaxMemory))
+	add(number(int64(exit.CPU)))
 }
 
 func bindMove(add func(driver.Value), move *job.Move) {
@@ -172,6 +182,7 @@ type row struct {
 	size                                  int64
 	created, started, finished, due       sql.NullInt64
 	code, retryAfter, took                sql.NullInt64
+	maxMemory, cpu                        sql.NullInt64
 	signal, failure, why, checkpoint      sql.NullString
 	moveFrom, moveTo, seen, origin, wish  sql.NullString
 	cursor                                sql.NullInt64
@@ -189,7 +200,7 @@ func scan(rows interface{ Scan(dest ...any) error }) (Entry, error) {
 		&r.code, &r.signal, &r.failure, &r.retryAfter, &r.took, &r.tail,
 		&r.why, &r.results, &r.checkpoint, &r.changed,
 		&r.moveFrom, &r.moveFile, &r.moveTo, &r.moveName, &r.seenName, &r.seen,
-		&r.origin, &r.cursor, &r.wish)
+		&r.origin, &r.maxMemory, &r.cpu, &r.cursor, &r.wish)
 	if err != nil {
 		return Entry{}, withKind(err)
 	}
@@ -246,6 +257,7 @@ func (r *row) exit() *job.Exit {
 	exit := &job.Exit{
 		Code: int(r.code.Int64), Signal: r.signal.String, RetryAfter: time.Duration(r.retryAfter.Int64),
 		Took: time.Duration(r.took.Int64), Tail: r.tail,
+		MaxMemory: r.maxMemory.Int64, CPU: time.Duration(r.cpu.Int64),
 	}
 
 	if r.failure.Valid {

@@ -71,6 +71,8 @@ FROM job;
 `,
 	`
 ALTER TABLE job ADD COLUMN origin TEXT;
+ALTER TABLE job ADD COLUMN exit_max_memory INTEGER;
+ALTER TABLE job ADD COLUMN exit_cpu INTEGER;
 -- Its entries come in ascending order: each goes to the end.
 CREATE INDEX job_told ON job (cursor) WHERE cursor IS NOT NULL;
 DROP VIEW jobs;
@@ -82,8 +84,8 @@ CREATE VIEW jobs AS SELECT
 	strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1e9, 'unixepoch') AS started,
 	strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1e9, 'unixepoch') AS finished,
 	strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1e9, 'unixepoch') AS due,
-	exit_code, exit_signal, exit_error, exit_took / 1e9 AS seconds, error,
-	CAST(results AS TEXT) AS results, checkpoint, CAST(exit_tail AS TEXT) AS output, cursor
+	exit_code, exit_signal, exit_error, exit_took / 1e9 AS seconds, exit_cpu / 1e9 AS cpu, exit_max_memory AS max_memory,
+	error, CAST(results AS TEXT) AS results, checkpoint, CAST(exit_tail AS TEXT) AS output, cursor
 FROM job;
 `,
 }
@@ -95,7 +97,7 @@ var columns = []string{ //nolint:gochecknoglobals // a table that nobody writes 
 	"exit_code", "exit_signal", "exit_error", "exit_retry_after", "exit_took", "exit_tail",
 	"error", "results", "checkpoint", "changed",
 	"move_from", "move_file", "move_to", "move_name", "seen_name", "seen",
-	"origin", "cursor",
+	"origin", "exit_max_memory", "exit_cpu", "cursor",
 }
 
 // shownState is Record.Shown in SQL.
@@ -128,7 +130,7 @@ func upsertSQL(n int) string {
 func selectSQL(version int64, rest string) string {
 	list := strings.Join(columns, ",") + ",wish"
 	if version < 2 {
-		list = strings.Replace(list, ",origin,", ",NULL,", 1)
+		list = strings.Replace(list, ",origin,exit_max_memory,exit_cpu,", ",NULL,NULL,NULL,", 1)
 	}
 
 	return "SELECT " + list + " FROM job " + rest

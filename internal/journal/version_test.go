@@ -105,6 +105,7 @@ func sample(t testing.TB) []job.Record {
 	}
 
 	a, b, c := &records[0], &records[2], &records[3]
+	a.Exit.MaxMemory, a.Exit.CPU = 0, 0 // version 1 has no place for them
 	a.Moving.ID, a.File, a.FinishedAt, a.DueAt = a.ID, job.WithID("a.csv", a.ID), at, at
 	b.State, b.DueAt = job.Deferred, at.Add(time.Minute)
 	*c = ended(*c, job.Done)

@@ -25,17 +25,23 @@ type Job struct {
 	ExitCode      *int       `json:"exit_code,omitempty"` // of the last attempt, if it exited
 	Signal        string     `json:"signal,omitempty"`    // that it died of
 	Took          float64    `json:"took,omitempty"`      // seconds
-	Progress      *float64   `json:"progress,omitempty"`  // from 0 to 1, as the running handler last reported
-	Error         string     `json:"error,omitempty"`
-	File          string     `json:"file,omitempty"` // in the folder of the state; none: there is no file any more
-	FileB64       string     `json:"file_b64,omitempty"`
-	Results       string     `json:"results,omitempty"` // in results/
-	ResultsB64    string     `json:"results_b64,omitempty"`
-	Checkpoint    string     `json:"checkpoint,omitempty"`
-	Changed       bool       `json:"changed"` // the handler changed the file
-	Cursor        string     `json:"cursor,omitempty"`
-	Moving        *Moving    `json:"moving,omitempty"`
-	Output        string     `json:"output,omitempty"` // the last that the handler said
+	// CPU is how many seconds the processes of the last attempt had a processor; without
+	// a cgroup of its own only those that were waited for count.
+	CPU float64 `json:"cpu,omitempty"`
+	// MaxMemory is how many bytes they had at most at one time, files that they read
+	// included; none: not known.
+	MaxMemory  int64    `json:"max_memory,omitempty"`
+	Progress   *float64 `json:"progress,omitempty"` // from 0 to 1, as the running handler last reported
+	Error      string   `json:"error,omitempty"`
+	File       string   `json:"file,omitempty"` // in the folder of the state; none: there is no file any more
+	FileB64    string   `json:"file_b64,omitempty"`
+	Results    string   `json:"results,omitempty"` // in results/
+	ResultsB64 string   `json:"results_b64,omitempty"`
+	Checkpoint string   `json:"checkpoint,omitempty"`
+	Changed    bool     `json:"changed"` // the handler changed the file
+	Cursor     string   `json:"cursor,omitempty"`
+	Moving     *Moving  `json:"moving,omitempty"`
+	Output     string   `json:"output,omitempty"` // the last that the handler said
 }
 
 // Moving is a move of a file that is not confirmed yet.
@@ -63,6 +69,7 @@ func JobOf(rec job.Record) Job {
 
 	if exit := rec.Exit; exit != nil {
 		j.Signal, j.Took = exit.Signal, exit.Took.Seconds()
+		j.CPU, j.MaxMemory = exit.CPU.Seconds(), exit.MaxMemory
 
 		if exit.Code >= 0 {
 			j.ExitCode = &exit.Code

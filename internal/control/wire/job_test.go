@@ -11,14 +11,16 @@ import (
 func TestJobOfBytes(t *testing.T) {
 	t.Parallel()
 
-	rec := job.Record{Name: "a\xff", File: "b\xff", Results: "c", Exit: &job.Exit{Code: -1, Signal: "SIGKILL"}}
+	rec := job.Record{Name: "a\xff", File: "b\xff", Results: "c", Exit: &job.Exit{
+		Code: -1, Signal: "SIGKILL", CPU: 1500 * time.Millisecond, MaxMemory: 7,
+	}}
 	j := wire.JobOf(rec)
 
 	if j.Name != `a\xff` || j.NameB64 != "Yf8=" || j.FileB64 != "Yv8=" || j.ResultsB64 != "" {
 		t.Errorf("%+v", j)
 	}
 
-	if j.ExitCode != nil || j.Signal != "SIGKILL" {
+	if j.ExitCode != nil || j.Signal != "SIGKILL" || j.CPU != 1.5 || j.MaxMemory != 7 {
 		t.Errorf("%+v", j)
 	}
 }

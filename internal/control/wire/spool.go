@@ -42,12 +42,23 @@ type Spool struct {
 	LastErrorAt time.Time  `json:"last_error_at,omitzero"` // when it did
 	LastFailed  *job.ID    `json:"last_failed,omitempty"`  // which it is
 	Trigger     *job.ID    `json:"trigger,omitempty"`      // the start request that has not ended
+	Isolation   Isolation  `json:"isolation,omitempty"`    // what keeps an attempt together
 	Events      bool       `json:"events"`                 // the kernel tells of new files; else sweeps find them
 	Sweeps      uint64     `json:"sweeps"`                 // full looks at the inbox since the start
 	EventsLost  uint64     `json:"events_lost"`            // times that the kernel lost events, since the start
 	StartedAt   time.Time  `json:"started_at,omitzero"`    // when this session of the spool began
 	JournalSize int64      `json:"journal_size,omitempty"` // bytes
 }
+
+// Isolation is what keeps the processes of an attempt together, so that they are frozen
+// and ended as one.
+type Isolation string
+
+// The means.
+const (
+	Cgroup       Isolation = "cgroup"        // nobody gets away, and limits hold
+	ProcessGroup Isolation = "process group" // a process that makes a session of its own gets away
+)
 
 // StateCount is how many jobs ended in each way.
 type StateCount struct {
