@@ -138,6 +138,10 @@ func (c card) ending() {
 
 	if exit := rec.Exit; exit != nil {
 		c.line("exit", "%s", exitText(exit))
+
+		if text := usedText(exit); text != "" {
+			c.line("used", "%s", text)
+		}
 	}
 
 	if rec.Results != "" {
@@ -182,6 +186,21 @@ func exitText(exit *job.Exit) string {
 	}
 
 	return text
+}
+
+// usedText says how much an attempt had; empty: nobody knows.
+func usedText(exit *job.Exit) string {
+	var all []string
+
+	if exit.CPU > 0 {
+		all = append(all, exit.CPU.Round(time.Millisecond).String()+" of a processor")
+	}
+
+	if exit.MaxMemory > 0 {
+		all = append(all, size(exit.MaxMemory)+" of memory at most")
+	}
+
+	return strings.Join(all, ", ")
 }
 
 // dueAt is when a job goes on; zero: it does not wait.

@@ -185,6 +185,10 @@ func (s screen) work(w *wire.Spool) {
 
 	s.row(plain, "running", text)
 
+	if w.Isolation != "" {
+		s.row(plain, "isolation", "by "+string(w.Isolation))
+	}
+
 	if w.PausedJobs > 0 {
 		s.row(yellow, "paused", plural(w.PausedJobs, "job")+", by a person")
 	}

@@ -16,6 +16,7 @@ import (
 	"importerd/internal/control/monitor"
 	"importerd/internal/control/wire"
 	"importerd/internal/drain"
+	"importerd/internal/handler/cgroup"
 	"importerd/internal/job"
 	"importerd/internal/journal"
 	"importerd/internal/spool"
@@ -59,6 +60,8 @@ type App struct {
 	hub      *monitor.Hub
 	metrics  *metrics.Metrics
 	api      *api
+	groups   *cgroup.Root                // of attempts; nil: none is delegated to us. Set by Run before all
+	unmet    func(l cgroup.Limits) error // says which limits are not kept, and why. Set with groups
 	started  time.Time
 	up       chan struct{} // closed when all spools are up at the start; reloads wait for it
 	reloads  *reloads
@@ -152,6 +155,11 @@ func (a *App) Signal() {
 func (a *App) Run(ctx context.Context) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
+
+	a.isolate()
+	defer a.letGo()
+
+	a.warnOfLimits(a.opts.Config)
 
 	//nolint:contextcheck // the stages come from the context that New got
 	stop := context.AfterFunc(a.stages.Intake(), end)

@@ -180,6 +180,7 @@ func (a *App) reload(ctx context.Context) (wire.Reloaded, error) {
 		return wire.Reloaded{}, job.ErrDraining
 	}
 
+	a.warnOfLimits(cfg)
 	p.change(ctx)
 	p.await(ctx)
 

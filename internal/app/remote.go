@@ -281,6 +281,7 @@ func (r remote) status() wire.Spool {
 	now := r.rules()
 	w := wire.Spool{
 		Name: now.Name, Dir: now.Dir, Inbox: now.InboxDir(), Workers: now.Workers, KeepDone: now.Keep.Done.Seconds(),
+		Isolation: r.app.isolation(),
 	}
 	_, w.Draining = r.stages.Began()
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"importerd/internal/config"
+	"importerd/internal/handler/cgroup"
 	"importerd/internal/handler/command"
 	"importerd/internal/job"
 	"importerd/internal/keep"
@@ -32,6 +33,7 @@ func (a *App) newRules(cfg config.Spool) (*rules, error) {
 	run := command.Config{
 		Command: cfg.Command, Env: cfg.Env, Dir: cfg.Dir,
 		Spool: cfg.Name, KillAfter: cfg.KillAfter, Environ: a.opts.Environ,
+		Groups: func() *cgroup.Root { return a.groups }, Limits: limitsOf(cfg),
 	}
 	if cfg.Cwd != "" {
 		run.Dir = cfg.Cwd

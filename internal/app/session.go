@@ -109,9 +109,14 @@ func (l *line) buildKeeper(s *session, r *rules) error {
 func (l *line) deps(s *session, r *rules) process.Deps {
 	dog := l.app.notifier.Watchdog()
 
+	var held process.Locks = s.spool
+	if l.app.groups != nil {
+		held = locks{Spool: s.spool, groups: l.app.groups, log: l.log}
+	}
+
 	return process.Deps{
 		Folders: s.spool, Lister: s.spool, Intake: s.spool,
-		Locks: s.spool, Results: s.spool, Papers: s.spool, Reserve: s.spool,
+		Locks: held, Results: s.spool, Papers: s.spool, Reserve: s.spool,
 		Journal: s.journal, Index: index{s.journal}, Births: s.journal, Wishes: s.journal,
 		Handler: r.handle, Notify: r.telling(s.spool),
 		Teller: s.teller,

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -79,7 +80,7 @@ func children(dir int) []string {
 // remove removes a group, with those that its processes have made below.
 func remove(dir int, name string) error {
 	err := unix.Unlinkat(dir, name, unix.AT_REMOVEDIR)
-	if err != unix.EBUSY {
+	if !errors.Is(err, unix.EBUSY) {
 		return err //nolint:wrapcheck // judged by the caller, or told by it
 	}
 

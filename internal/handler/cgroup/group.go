@@ -37,18 +37,7 @@ func (g *Group) Signal(skip func(pid int) bool, signals ...syscall.Signal) {
 	sent := map[int]bool{}
 
 	for range signalRounds {
-		fresh := map[int]int{} // descriptors by process
-
-		for _, pid := range g.processes() {
-			if sent[pid] || skip(pid) {
-				continue
-			}
-
-			if fd, err := unix.PidfdOpen(pid, 0); err == nil {
-				fresh[pid] = fd
-			}
-		}
-
+		fresh := g.open(func(pid int) bool { return sent[pid] || skip(pid) })
 		if len(fresh) == 0 {
 			return
 		}
@@ -66,6 +55,23 @@ func (g *Group) Signal(skip func(pid int) bool, signals ...syscall.Signal) {
 			_ = unix.Close(fd)
 		}
 	}
+}
+
+// open returns descriptors of all processes but those that skip names, by number.
+func (g *Group) open(skip func(pid int) bool) map[int]int {
+	found := map[int]int{}
+
+	for _, pid := range g.processes() {
+		if skip(pid) {
+			continue
+		}
+
+		if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+			found[pid] = fd
+		}
+	}
+
+	return found
 }
 
 func sendAll(pidfd int, signals []syscall.Signal) {

@@ -73,7 +73,8 @@ func TestWhatIsWritten(t *testing.T) {
 	t.Parallel()
 
 	files := map[string]string{
-		"memory.max": "536870912", "memory.oom.group": "1", "memory.swap.max": "0", "cpu.max": "50000 100000", "pids.max": "7",
+		"memory.max": "536870912", "memory.oom.group": "1", "memory.swap.max": "0",
+		"cpu.max": "50000 100000", "pids.max": "7",
 	}
 	dir := t.TempDir()
 	must := func(err error) {

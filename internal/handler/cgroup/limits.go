@@ -82,7 +82,11 @@ func (g *Group) limit(l Limits) (*Group, error) {
 		}
 
 		err := write(g.fd, s.file, s.text)
-		if err != nil && !(s.optional && errors.Is(err, fs.ErrNotExist)) {
+		if s.optional && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+
+		if err != nil {
 			g.Remove()
 
 			return nil, fmt.Errorf("limit of %s: %w", s.controller, err)

@@ -11,7 +11,8 @@ func TestSize(t *testing.T) {
 	t.Parallel()
 
 	for bytes, want := range map[int64]string{
-		512 << 20: "512M", 1 << 30: "1G", 3 << 40: "3T", 1 << 50: "1024T", 1023: "1023", 1024: "1K", 1<<20 + 1: "1048577", 0: "0",
+		512 << 20: "512M", 1 << 30: "1G", 3 << 40: "3T", 1 << 50: "1024T",
+		1023: "1023", 1024: "1K", 1<<20 + 1: "1048577", 0: "0",
 	} {
 		if got := cgroup.Size(bytes); got != want {
 			t.Errorf("%d is %q, want %q", bytes, got, want)
@@ -92,7 +93,8 @@ func TestPIDsLimit(t *testing.T) {
 	g, err := r.New("job-1", limit)
 	must(t, err)
 
-	_, said := inside(t, g, `sleep 1000 & (sleep 1000 & sleep 0) 2>/dev/null && echo more || echo refused; exec sleep 1000`)
+	_, said := inside(t, g, `
+		sleep 1000 & (sleep 1000 & sleep 0) 2>/dev/null && echo more || echo refused; exec sleep 1000`)
 	if said != "refused" {
 		t.Errorf("it got %s", said)
 	}

@@ -34,7 +34,8 @@ import (
 const (
 	// JobPrefix begins the names of groups of attempts; the job's id follows.
 	JobPrefix = "job-"
-	// NotePrefix begins those of on_failed commands; the job's id follows.
+	// NotePrefix begins those of on_failed commands; the job's id follows, or the name of
+	// the spool where it is about no job.
 	NotePrefix = "note-"
 
 	leaf      = "daemon" // where the daemon itself goes

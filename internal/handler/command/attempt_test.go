@@ -32,7 +32,8 @@ func begin(t *testing.T, c Config) *attempt {
 	t.Helper()
 
 	a := &attempt{
-		task: newTask(t, "a.csv"), dir: c.Dir, words: make(chan string, 100), kill: make(chan struct{}), ended: make(chan job.Exit, 1),
+		task: newTask(t, "a.csv"), dir: c.Dir, words: make(chan string, 100),
+		kill: make(chan struct{}), ended: make(chan job.Exit, 1),
 	}
 	a.freeze = make(chan bool)
 	a.task.Freeze = a.freeze

@@ -38,15 +38,18 @@ func grouped(t testing.TB, c Config) Config {
 		t.Skipf("needs Linux 5.14: %v", err)
 	}
 
-	c.Groups, err = cgroup.Hold(dir, zerolog.Nop())
+	root, err := cgroup.Hold(dir, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	c.Groups.Enable()
+	root.Enable()
+
+	c.Groups = func() *cgroup.Root { return root }
+
 	t.Cleanup(func() {
 		// What was left is tried again; then nothing may be there.
-		if err := c.Groups.Close(); err != nil {
+		if err := root.Close(); err != nil {
 			t.Error(err)
 		}
 
@@ -89,7 +92,7 @@ func TestCgroupFromTheStart(t *testing.T) {
 		}
 	}
 
-	if names := c.Groups.Names(); len(names) > 0 {
+	if names := c.Groups().Names(); len(names) > 0 {
 		t.Errorf("left are %v", names)
 	}
 }
@@ -165,7 +168,7 @@ func TestSessionIsAsked(t *testing.T) {
 func (a *attempt) frozen(t *testing.T, c Config, want bool) {
 	t.Helper()
 
-	path := filepath.Join(c.Groups.Path(), cgroup.JobPrefix+a.task.Job.ID.String(), "cgroup.events")
+	path := filepath.Join(c.Groups().Path(), cgroup.JobPrefix+a.task.Job.ID.String(), "cgroup.events")
 
 	eventually(t, "frozen or not", func() bool {
 		text, err := os.ReadFile(path)
@@ -295,7 +298,7 @@ func limited(t *testing.T, c Config, l cgroup.Limits) Config {
 	c = grouped(t, c)
 	c.Limits = l
 
-	if err := c.Groups.Unmet(l); err != nil {
+	if err := c.Groups().Unmet(l); err != nil {
 		t.Skipf("needs a controller in a cgroup of version 2: %v", err)
 	}
 
@@ -339,7 +342,7 @@ func TestCgroupOfNoStart(t *testing.T) {
 		t.Errorf("exit %+v", exit)
 	}
 
-	if names := c.Groups.Names(); len(names) > 0 {
+	if names := c.Groups().Names(); len(names) > 0 {
 		t.Errorf("left are %v", names)
 	}
 }
@@ -404,8 +407,8 @@ func TestCgroupIsRemoved(t *testing.T) {
 
 	wg.Go(func() {
 		for {
-			for _, name := range c.Groups.Names() {
-				_ = os.Remove(filepath.Join(c.Groups.Path(), name))
+			for _, name := range c.Groups().Names() {
+				_ = os.Remove(filepath.Join(c.Groups().Path(), name))
 			}
 
 			select {
@@ -426,7 +429,7 @@ func TestCgroupIsRemoved(t *testing.T) {
 	wg.Wait()
 
 	// And all of it.
-	if err := os.Remove(c.Groups.Path()); err != nil {
+	if err := os.Remove(c.Groups().Path()); err != nil {
 		t.Fatal(err)
 	}
 

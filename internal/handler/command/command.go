@@ -40,9 +40,10 @@ type Config struct {
 	// Env is set over the daemon's environment, and under the job's variables.
 	Env map[string]string
 
-	// Groups is where each run gets a cgroup of its own, so that all that it starts is
-	// ended with it, and frozen; nil: the process group must do.
-	Groups *cgroup.Root
+	// Groups returns where each run gets a cgroup of its own, so that all that it starts
+	// is ended with it, and frozen. It is asked at each run; nil, or an answer of nil: the
+	// process group must do.
+	Groups func() *cgroup.Root
 
 	// Limits is how much one run may have; where there is no cgroup, or no controller
 	// for it, that is not kept.
@@ -108,7 +109,7 @@ type base struct {
 	spool     string
 	killAfter time.Duration
 	oomScore  bool // processes are to be marked as the first to go
-	groups    *cgroup.Root
+	groups    func() *cgroup.Root
 	limits    cgroup.Limits
 }
 

@@ -34,7 +34,7 @@ func asked(name string) {
 
 	if os.WriteFile(name+".up", []byte("ready\n"), 0) == nil {
 		<-c
-		fmt.Fprintln(os.Stdout, name, "was asked")
+		_, _ = fmt.Fprintln(os.Stdout, name, "was asked")
 
 		_ = os.WriteFile(name, nil, 0o600)
 	}

@@ -18,7 +18,12 @@ func (r *run) enclose() error {
 		return nil
 	}
 
-	group, err := r.groups.New(r.name, r.limits)
+	groups := r.groups()
+	if groups == nil {
+		return nil
+	}
+
+	group, err := groups.New(r.name, r.limits)
 	if errors.Is(err, cgroup.ErrNone) {
 		return nil
 	}
@@ -48,9 +53,9 @@ func (r *run) launch(program string, attr *syscall.ProcAttr) (int, error) {
 
 	err = fmt.Errorf("start a process in a cgroup: %w", err)
 	if errors.Is(err, unix.ENOSYS) { // there is no clone3, or somebody forbids it
-		r.groups.GiveUp(err)
+		r.groups().GiveUp(err)
 	} else {
-		r.groups.Tell(err)
+		r.groups().Tell(err)
 	}
 
 	return pid, nil

@@ -45,7 +45,7 @@ func (n *Notifier) Notify(ctx context.Context, notice Notice) error {
 		env:    n.base.environ(noticeVariables(n.base.spool, notice)),
 		stdin:  func() (int, error) { return openNote(notice.Note) },
 		output: newOutput(attemptLog{path: notice.Log, title: "told of the failure"}),
-		name:   cgroup.NotePrefix + notice.Job.ID.String(),
+		name:   noteGroup(n.base.spool, notice.Job.ID),
 	}
 
 	exit := r.do(ctx)
@@ -60,6 +60,16 @@ func (n *Notifier) Notify(ctx context.Context, notice Notice) error {
 	}
 
 	return nil
+}
+
+// noteGroup returns the name of the cgroup for a notice. Spools may be told of at the
+// same time.
+func noteGroup(spool string, id job.ID) string {
+	if id.IsZero() {
+		return cgroup.NotePrefix + spool
+	}
+
+	return cgroup.NotePrefix + id.String()
 }
 
 func noticeVariables(spool string, notice Notice) []string {
