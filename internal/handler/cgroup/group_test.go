@@ -73,6 +73,10 @@ func TestFreezeAndThaw(t *testing.T) {
 			t.Fatal("does not stand")
 		}
 
+		if got := fileOf(t, r, "job-1", "cgroup.events"); !strings.Contains(got, "frozen 1") {
+			t.Fatalf("does not stand yet: %q", got)
+		}
+
 		before := size()
 
 		if !g.Freeze(longWait) || size() != before {

@@ -23,8 +23,8 @@ import (
 // longWait is for what must happen, whatever the machine has to do besides.
 const longWait = time.Minute
 
-// askMe makes the test binary a program that waits to be asked to end, says so, and
-// makes a file of its name. No shell will do: dash loses a signal that comes while it
+// askMe makes the test binary a program that says each time that it is asked to end,
+// and makes a file of its name. It does not end. No shell will do: dash loses a signal that comes while it
 // forks.
 const askMe = "ask-me"
 
@@ -33,10 +33,11 @@ func asked(name string) {
 	signal.Notify(c, syscall.SIGTERM)
 
 	if os.WriteFile(name+".up", []byte("ready\n"), 0) == nil {
-		<-c
-		_, _ = fmt.Fprintln(os.Stdout, name, "was asked")
+		for range c {
+			_, _ = fmt.Fprintln(os.Stdout, name, "was asked")
 
-		_ = os.WriteFile(name, nil, 0o600)
+			_ = os.WriteFile(name, nil, 0o600)
+		}
 	}
 }
 
