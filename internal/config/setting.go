@@ -112,7 +112,8 @@ func tuningSettings() []Setting {
 		{
 			Key: "keep", Help: "how long what has ended is kept", example: `{ done = "30d", failed = "90d", logs = "7d" }`,
 			bind: func(s *Spool) field { return keeping{&s.Keep} },
-		}, {
+		},
+		{
 			Key: "limits", Help: "how much one attempt may have, where a cgroup is delegated",
 			example: `{ memory = "512M", cpu = "50%", pids = 100 }`,
 			bind:    func(s *Spool) field { return limiting{&s.Limits} },

@@ -226,7 +226,8 @@ func lives(pid string) bool {
 func (w *ward) tell() string {
 	return `trap "" TERM
 		mkfifo ` + w.outside + `/$$
-		setsid sh -c 'trap "" TERM HUP; echo $$ >` + w.outside + `/'$$'; exec >/dev/null 2>&1; while :; do sleep 1000; done' 3>&- 4>&- &
+		setsid sh -c 'trap "" TERM HUP; echo $$ >` + w.outside + `/'$$'
+			exec >/dev/null 2>&1; while :; do sleep 1000; done' 3>&- 4>&- &
 		read child <` + w.outside + `/$$
 		echo $$ $child >` + w.outside + `/told.part
 		mv ` + w.outside + `/told.part ` + w.outside + `/told
