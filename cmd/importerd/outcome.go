@@ -85,9 +85,20 @@ func sendFault(what string, id job.ID, from *upload, err error) error {
 			code: codeUnavailable, err: fmt.Errorf("%w; it may have become job %s", err, id),
 			hint: "do it again with --id " + id.String() + ": that is harmless, and tells",
 		}
+	case from != nil && away(err) && !from.revoke(): // it was cut: that is no answer to what was asked
+		return &fault{
+			code: codeUnavailable, err: fmt.Errorf("%w; it was cut off, and nothing was accepted", err),
+			hint: "when the daemon is back, do it again with --id " + id.String(),
+		}
 	}
 
 	return err
+}
+
+// away says whether the daemon is away, about to end or not at work.
+func away(err error) bool {
+	return errors.Is(err, client.ErrUnreachable) || client.IsCode(err, wire.CodeDraining) ||
+		client.IsCode(err, wire.CodeDegraded)
 }
 
 // maybeDone says whether what was asked for may have been done in spite of err.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"importerd/internal/control/client"
 	"importerd/internal/control/wire"
 	"importerd/internal/job"
 	"importerd/internal/spool"
@@ -24,9 +23,9 @@ If a daemon answers for the spool, it is sent the files: each becomes a job at o
 whose id is printed. Otherwise they are copied into the inbox. --wait waits for the end of
 the jobs; then exit code 1 says that one was not done.
 
-Exit code 69 says that no daemon answers, where one is needed, or that the connection broke:
-then the file may have been accepted or not. Put it again with the --id that is told: that
-is harmless, because a spool takes each id only once.`
+Exit code 69 says that no daemon answers, where one is needed, that it has ended while the
+file was sent, or that the connection broke: then the file may have been accepted or not. Put
+it again with the --id that is told: that is harmless, because a spool takes each id only once.`
 
 // put is one call of the command of this name.
 type put struct {
@@ -236,10 +235,7 @@ func (c *put) send(ctx context.Context, from *upload, d *dropped) error {
 // of it was sent, because the daemon is away, about to end or not yet at work, and nobody
 // wants an id.
 func (c *put) mayGoStraight(from *upload, err error) bool {
-	absent := errors.Is(err, client.ErrUnreachable) || client.IsCode(err, wire.CodeDraining) ||
-		client.IsCode(err, wire.CodeDegraded)
-
-	return absent && !c.wait && c.id.IsZero() && c.toErr == nil && from.revoke()
+	return away(err) && !c.wait && c.id.IsZero() && c.toErr == nil && from.revoke()
 }
 
 // intoInbox puts one file straight into the inbox.

@@ -294,3 +294,27 @@ func TestPutWaits(t *testing.T) {
 	d.call("", "put", "orders", fileWith(t, "a.csv", "1"), "--wait", "--output", "json").
 		want(t, codeNotSo, `"state":"failed"`, "is failed")
 }
+
+// A daemon that ends while it is sent something leaves behind what to repeat it with; one
+// that says so before leaves nothing to be told.
+func TestPutCut(t *testing.T) {
+	t.Parallel()
+
+	d := newDouble(t)
+	d.mux.HandleFunc("POST "+wire.PathFiles, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadFull(r.Body, make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+
+		d.answer(w, http.StatusServiceUnavailable, wire.Error{Error: wire.Fault{Code: wire.CodeDraining, Message: "it ends"}})
+	})
+
+	r := d.call("sql", "put", "orders", "-", "--name", "a.sql")
+	if r.code != codeUnavailable || !regexp.MustCompile(`again with --id [-0-9a-f]{36}`).MatchString(r.stderr) {
+		t.Errorf("%+v", r)
+	}
+
+	if d.inbox() != "" {
+		t.Errorf("in the inbox: %q", d.inbox())
+	}
+}

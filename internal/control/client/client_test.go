@@ -144,7 +144,7 @@ func TestUnreachable(t *testing.T) {
 
 	for name, want := range map[string]error{"none": fs.ErrNotExist, "stale": unix.ECONNREFUSED} {
 		addr := "unix:" + filepath.Join(dir, name)
-		err := newClient(t, addr, client.Options{}).Ready(t.Context())
+		_, err := newClient(t, addr, client.Options{}).Spools(t.Context())
 
 		if !errors.Is(err, client.ErrUnreachable) || !errors.Is(err, want) || errors.Is(err, client.ErrLost) {
 			t.Errorf("%s: %v", name, err)
@@ -184,14 +184,14 @@ func TestNoAnswer(t *testing.T) {
 	path := serve(t, filepath.Join(t.TempDir(), "s"), hang)
 	c := newClient(t, "unix:"+path, client.Options{Answer: time.Millisecond})
 
-	if err := c.Ready(t.Context()); !errors.Is(err, client.ErrLost) || !strings.Contains(err.Error(), "does not answer") {
+	if _, err := c.Spools(t.Context()); !errors.Is(err, client.ErrLost) || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("a daemon that hangs: %v", err)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	err := newClient(t, "unix:"+path, client.Options{}).Ready(ctx)
+	_, err := newClient(t, "unix:"+path, client.Options{}).Spools(ctx)
 	if !errors.Is(err, context.Canceled) || errors.Is(err, client.ErrLost) || errors.Is(err, client.ErrUnreachable) {
 		t.Errorf("a caller that goes away: %v", err)
 	}

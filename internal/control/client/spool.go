@@ -24,15 +24,6 @@ func (c *Client) Spools(ctx context.Context) ([]wire.Spool, error) {
 	return all.Spools, err
 }
 
-// Spool says how one spool stands.
-func (c *Client) Spool(ctx context.Context, name string) (wire.Spool, error) {
-	var s wire.Spool
-
-	err := c.call(ctx, request{method: http.MethodGet, path: []string{wire.PathSpool, name}}, &s)
-
-	return s, err
-}
-
 // PauseSpool stops claiming, durably: also a restart does not begin it again.
 func (c *Client) PauseSpool(ctx context.Context, name string) error {
 	return c.post(ctx, wire.PathSpoolPause, name)
@@ -43,11 +34,6 @@ func (c *Client) ResumeSpool(ctx context.Context, name string) error {
 	return c.post(ctx, wire.PathSpoolResume, name)
 }
 
-// Sweep asks for a full look at the spool's inbox, soon.
-func (c *Client) Sweep(ctx context.Context, name string) error {
-	return c.post(ctx, wire.PathSweep, name)
-}
-
 // Reload has the configuration read again and says what has changed. Error: *Error
 // with what is wrong with it; then nothing was changed.
 func (c *Client) Reload(ctx context.Context) (wire.Reloaded, error) {
@@ -56,12 +42,6 @@ func (c *Client) Reload(ctx context.Context) (wire.Reloaded, error) {
 	err := c.call(ctx, request{method: http.MethodPost, path: []string{wire.PathReload}}, &done)
 
 	return done, err
-}
-
-// Ready says whether the daemon and all its spools work: nil, or *Error with what
-// does not.
-func (c *Client) Ready(ctx context.Context) error {
-	return c.call(ctx, request{method: http.MethodGet, path: []string{wire.PathReady}}, nil)
 }
 
 // Explain says where the file of a name is and why. The name is bytes.
