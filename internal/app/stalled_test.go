@@ -66,7 +66,8 @@ func TestWaitDoesNotHoldTheDrain(t *testing.T) {
 
 	socket := s.path(".importerd", "importerd.sock")
 
-	if got := tell(t, socket, "POST /v1/spools/"+s.cfg.Name+"/pause HTTP/1.1\r\nHost: localhost\r\n\r\n").answer(); got != 200 {
+	pause := "POST /v1/spools/" + s.cfg.Name + "/pause HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	if got := tell(t, socket, pause).answer(); got != http.StatusOK {
 		t.Fatalf("pause: %d", got)
 	}
 
@@ -121,4 +122,42 @@ func TestStalledUploadDoesNotHoldTheDrain(t *testing.T) {
 			s.wants(string(job.DeferredFolder))
 		})
 	}
+}
+
+// However many clients want to hear of all, short requests are answered.
+func TestStreamsLeavePlaces(t *testing.T) {
+	t.Parallel()
+
+	s := newSpool(t, "true")
+	d := start(t, app.Options{}, s)
+	d.await(`"message":"ready"`)
+
+	socket, in := s.path(".importerd", "importerd.sock"), 0
+
+	for range 300 {
+		c := tell(t, socket, "GET /v1/events?all=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+		line, err := c.reader.ReadString('\n') // no more of an answer that lasts
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if strings.Contains(line, " 200 ") {
+			in++
+		} else if !strings.Contains(line, " 429 ") {
+			t.Errorf("a stream is answered %s", line)
+		}
+	}
+
+	if in != 256 {
+		t.Errorf("%d streams are let in, not 256", in)
+	}
+
+	for _, path := range []string{"/healthz", "/v1/spools"} {
+		if got := tell(t, socket, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n").answer(); got != http.StatusOK {
+			t.Errorf("%s: %d", path, got)
+		}
+	}
+
+	d.stops()
 }

@@ -22,16 +22,9 @@ const followTime = 250 * time.Millisecond
 
 // getLog sends a job's log, as it is or as it grows.
 func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
-	given, err := reply.Parameters(r, "follow")
+	follow, err := readFollow(r)
 	if err != nil {
 		return err
-	}
-
-	follow := false
-	if text, ok := given["follow"]; ok {
-		if follow, err = strconv.ParseBool(text); err != nil {
-			return reply.BadRequest("follow: %q: possible are true and false", text)
-		}
 	}
 
 	id, err := jobID(r)
@@ -44,7 +37,7 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	if follow = follow && r.Method != http.MethodHead && !rec.State.Ended(); follow {
+	if follow = follow && !rec.State.Ended(); follow {
 		if !s.followers.enter() {
 			return tooMany("logs are followed")
 		}
@@ -75,6 +68,23 @@ func (s *Server) getLog(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	return nil
+}
+
+// readFollow reads whether a log is to be followed.
+func readFollow(r *http.Request) (bool, error) {
+	given, err := reply.Parameters(r, "follow")
+	text, ok := given["follow"]
+
+	if err != nil || !ok {
+		return false, err
+	}
+
+	follow, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, reply.BadRequest("follow: %q: possible are true and false", text)
+	}
+
+	return follow && r.Method != http.MethodHead, nil // a HEAD of what never ends would not either
 }
 
 // follow sends what is added to a log until its job has ended.

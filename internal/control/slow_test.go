@@ -291,3 +291,29 @@ func TestConnectionLimit(t *testing.T) {
 		t.Errorf("%d when one has gone", status)
 	}
 }
+
+// Who was refused and neither sends the rest nor goes holds up no end.
+func TestRefusedBodyDoesNotHoldTheEnd(t *testing.T) {
+	t.Parallel()
+
+	r := prepare(t).unix()
+	r.draining.Store(true)
+
+	s := r.socket()
+	must(t, s.send(upload+"Content-Length: 1000\r\n\r\nx"))
+
+	if status, text := s.answer(); status != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", status, text)
+	}
+
+	r.stop()
+
+	err := <-r.ended
+	must(t, err)
+
+	r.ended <- nil
+
+	if strings.Contains(r.log.String(), "cut off") {
+		t.Errorf("it was waited for: %s", r.log.String())
+	}
+}

@@ -88,6 +88,10 @@ func (g *Guard) Protect(next http.Handler) http.Handler {
 			next.ServeHTTP(a, r)
 		}
 
+		if a.to != nil {
+			a.to.answered()
+		}
+
 		// Without the query: in it may be what somebody took for the place of a token.
 		g.log.Debug().Str("method", r.Method).Str("path", r.URL.EscapedPath()).Int("status", a.status).
 			Int64("bytes", a.bytes).Dur("took", time.Since(began)).Msg("request")

@@ -16,6 +16,9 @@ const (
 	// enough is what a body can earn at most: years.
 	enough = 100_000 * time.Hour
 
+	// lingering is how long a client may go on to send when it has its answer.
+	lingering = time.Second
+
 	// piece is how much of an answer must go out within the time for one write, in bytes.
 	piece = 64 << 10
 )
@@ -80,6 +83,17 @@ func (b *body) Cut() {
 
 	if b.cut = true; !b.over {
 		_ = b.control.SetReadDeadline(time.Unix(1, 0)) // as in renew
+	}
+}
+
+// answered bounds how long the server reads on by itself what no handler wanted: it does so
+// for a client that sends first and then reads, and one that does neither must not keep us.
+func (b *body) answered() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	if b.cut = true; !b.over {
+		_ = b.control.SetReadDeadline(time.Now().Add(min(b.stall, lingering))) // as in renew
 	}
 }
 
