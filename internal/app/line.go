@@ -46,8 +46,9 @@ type line struct {
 
 func newLine(a *App, r *rules) *line {
 	l := &line{
-		name: r.Name, dir: r.Dir, app: a, log: a.opts.Log.With().Str("spool", r.Name).Logger(), stages: a.stages.Part(), now: r,
-		up: make(chan struct{}), gone: make(chan struct{}), again: make(chan struct{}, 1),
+		name: r.Name, dir: r.Dir, now: r, app: a, stages: a.stages.Part(),
+		log: a.opts.Log.With().Str("spool", r.Name).Logger(),
+		up:  make(chan struct{}), gone: make(chan struct{}), again: make(chan struct{}, 1),
 	}
 	l.face = remote{l}.face()
 

@@ -91,7 +91,7 @@ func (a *App) Reload(ctx context.Context) (wire.Reloaded, error) {
 		case <-intake.Done():
 			return wire.Reloaded{}, job.ErrDraining
 		case <-ctx.Done():
-			return wire.Reloaded{}, context.Cause(ctx) //nolint:wrapcheck // the caller's own
+			return wire.Reloaded{}, context.Cause(ctx)
 		}
 	}
 
@@ -102,15 +102,15 @@ func (a *App) Reload(ctx context.Context) (wire.Reloaded, error) {
 	}
 
 	// Whoever has asked for it may go: what has begun is brought to its end.
-	ctx, over := context.WithTimeout(intake, reloadPatience) //nolint:contextcheck // see above
+	ctx, over := context.WithTimeout(intake, reloadPatience)
 	defer over()
 
 	a.notifier.Reloading()
-	a.notifier.Busy(ctx)
+	a.notifier.Busy(ctx) //nolint:contextcheck // see above
 	a.reloads.begin()
 	a.notifier.Status(a.statusLine(time.Now()))
 
-	done, err := a.reload(ctx)
+	done, err := a.reload(ctx) //nolint:contextcheck // see above
 	a.reloads.end(err)
 	a.notifier.Status(a.statusLine(time.Now()))
 	a.notifier.Ready()
@@ -160,7 +160,7 @@ func (a *App) reload(ctx context.Context) (wire.Reloaded, error) {
 
 	cfg, err := a.opts.Reload()
 	if err != nil {
-		return wire.Reloaded{}, err //nolint:wrapcheck // it says what is wrong, and where
+		return wire.Reloaded{}, err
 	}
 
 	all, err := a.rulesOf(cfg)
@@ -174,7 +174,7 @@ func (a *App) reload(ctx context.Context) (wire.Reloaded, error) {
 		return wire.Reloaded{}, err
 	}
 
-	if !a.lines.replace(p.leave, p.come) {
+	if !a.lines.replace(p.leave, p.come) { //nolint:contextcheck // lines outlive the reload
 		p.close()
 
 		return wire.Reloaded{}, job.ErrDraining

@@ -121,15 +121,17 @@ func (p *Pool) judgeDisk(serial uint64, err error) {
 // judgeHandler opens or closes the gate of the broken handler. What an attempt has
 // found under old rules says nothing of the handler that is there now.
 func (p *Pool) judgeHandler(u *unit, now time.Time) {
-	b, backoff := &p.state.broken, p.cfg().Backoff
-
-	if u.rules != p.rules.Load() {
-		if u.verdict == job.Broken {
-			u.rec.DueAt = now
-		}
-
-		return
+	switch {
+	case u.rules == p.rules.Load():
+		p.judgePresent(u, now)
+	case u.verdict == job.Broken:
+		u.rec.DueAt = now
 	}
+}
+
+// judgePresent is judgeHandler for the handler that is there now.
+func (p *Pool) judgePresent(u *unit, now time.Time) {
+	b, backoff := &p.state.broken, p.cfg().Backoff
 
 	switch {
 	case b.settled(u.serial):

@@ -148,12 +148,7 @@ func (l *loop) work() error {
 
 // wait returns when there is something to do.
 func (l *loop) wait(ctx context.Context) {
-	batch := l.buffer.offer()
-	ready := l.w.ready
-
-	if len(batch) == 0 {
-		ready = nil
-	}
+	ready, batch := l.outlet()
 
 	var now <-chan struct{}
 	if l.busy() {
@@ -181,6 +176,15 @@ func (l *loop) wait(ctx context.Context) {
 	case question := <-l.w.asks:
 		question.answer <- l.explain(question.name)
 	}
+}
+
+// outlet returns where files are handed over that are ready, nil while there are none.
+func (l *loop) outlet() (chan<- []job.File, []job.File) {
+	if batch := l.buffer.offer(); len(batch) > 0 {
+		return l.w.ready, batch
+	}
+
+	return nil, nil
 }
 
 // busy says whether there is work that waits for nothing.
