@@ -241,6 +241,10 @@ func TestReloadOverTheAPI(t *testing.T) {
 		t.Errorf("the spool is still there: %v", err)
 	}
 
+	if ended, err := c.Wait(t.Context(), jobs.Jobs[0].ID); err == nil || t.Context().Err() != nil {
+		t.Errorf("a job of a spool that is gone: %+v, %v", ended, err)
+	}
+
 	s.mu.Lock()
 	s.err = errors.New("importerd.toml:3:1: bad")
 	s.mu.Unlock()
