@@ -237,8 +237,8 @@ func TestReloadOverTheAPI(t *testing.T) {
 
 	d.await(`"spool":"a".*"message":"spool gone"`)
 
-	if _, err := c.Spool(t.Context(), "a"); !client.IsCode(err, wire.CodeNotFound) {
-		t.Errorf("the spool is still there: %v", err)
+	if all, err := c.Spools(t.Context()); err != nil || len(all) != 1 || all[0].Name != "b" {
+		t.Errorf("there are %+v, %v", all, err)
 	}
 
 	if ended, err := c.Wait(t.Context(), jobs.Jobs[0].ID); err == nil || t.Context().Err() != nil {
