@@ -69,6 +69,7 @@ func TestSupervisorIsToldOfReloads(t *testing.T) {
 
 	supervisor.await("; the last reload was refused: importerd check says why")
 	d.stops()
+	supervisor.await("STOPPING=1") // it may not have read it yet
 
 	var phases []string
 
