@@ -3,7 +3,6 @@ package arch_test
 import (
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,12 +19,14 @@ func TestReliabilityNamesTests(t *testing.T) {
 
 	var all strings.Builder
 
-	err = filepath.WalkDir(".", func(name string, _ fs.DirEntry, err error) error {
+	root := os.DirFS(".")
+
+	err = fs.WalkDir(root, ".", func(name string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(name, "_test.go") {
 			return err
 		}
 
-		text, err := os.ReadFile(name)
+		text, err := fs.ReadFile(root, name)
 		all.Write(text)
 
 		return err

@@ -98,7 +98,8 @@ func (d *daemon) addFlags(cmd *cobra.Command) {
 	}
 
 	d.flags.VarP(config.APIValue(&d.api, "listen"), "listen", "",
-		"where the API listens: unix:/PATH, 127.0.0.1:PORT or none\n(default unix:DIR/.importerd/importerd.sock, or what the file says)")
+		"where the API listens: unix:/PATH, 127.0.0.1:PORT or none\n"+
+			"(default unix:DIR/.importerd/importerd.sock, or what the file says)")
 	d.flags.VarP(pathOption{config.APIValue(&d.api, "token_file")}, "token-file", "",
 		"file with the bearer token, needed over TCP")
 	d.log.flags(cmd)

@@ -312,7 +312,9 @@ func trusting(t *testing.T, cert *x509.Certificate) *http.Client {
 func TestTokenMustBeGood(t *testing.T) {
 	t.Parallel()
 
-	for text, says := range map[string]string{"short": "characters", strings.Repeat("x", 5000): "no file that holds a token"} {
+	for text, says := range map[string]string{
+		"short": "characters", strings.Repeat("x", 5000): "no file that holds a token",
+	} {
 		s := newSpool(t, "true")
 		opts := at("127.0.0.1:0")
 		opts.Config.API.TokenFile = filepath.Join(t.TempDir(), "token")

@@ -158,15 +158,19 @@ func (r *recovery) job(rec job.Record, strict bool) (bool, error) {
 		return true, r.deps.Journal.Drop(rec.ID)
 	}
 
-	// A power cut has undone the claim.
+	return true, r.reclaim(rec, f)
+}
+
+// reclaim claims a file again whose claim a power cut has undone.
+func (r *recovery) reclaim(rec job.Record, f job.File) error {
 	if _, err := r.deps.Intake.Claim(f); err != nil {
-		return false, err
+		return err
 	}
 
-	at = place{job.ProcessingFolder, f.Name}
+	at := place{job.ProcessingFolder, f.Name}
 	r.known[at] = struct{}{}
 
-	return true, r.add(resume(rec, at, r.cfg()))
+	return r.add(resume(rec, at, r.cfg()))
 }
 
 // join returns where the file of a job lies that was found at. btrfs can leave it in

@@ -108,17 +108,7 @@ func (p *Pool) steer(id job.ID, verb job.Verb) answer {
 	}
 
 	if u := s.running[id]; u != nil {
-		a := p.steerAttempt(u.wish, rec, verb, func(w job.Wish) {
-			u.wish = w
-			rec.Wish = w
-			u.grip.set(w, rec)
-		})
-
-		if verb == job.Pause && a.err == nil {
-			a.wait = p.untilPaused(u)
-		}
-
-		return a
+		return p.steerRunning(u, rec, verb)
 	}
 
 	if o := s.orphanJob(id); o != nil {
@@ -140,6 +130,21 @@ func (p *Pool) steer(id job.ID, verb job.Verb) answer {
 	}
 
 	return refuse(rec, verb, "")
+}
+
+// steerRunning steers a job of which this daemon runs an attempt.
+func (p *Pool) steerRunning(u *unit, rec job.Record, verb job.Verb) answer {
+	a := p.steerAttempt(u.wish, rec, verb, func(w job.Wish) {
+		u.wish = w
+		rec.Wish = w
+		u.grip.set(w, rec)
+	})
+
+	if verb == job.Pause && a.err == nil {
+		a.wait = p.untilPaused(u)
+	}
+
+	return a
 }
 
 // untilPaused returns on what to wait until a running attempt is paused; nil: it is.

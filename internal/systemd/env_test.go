@@ -41,7 +41,10 @@ func TestTakeEnv(t *testing.T) {
 				t.Errorf("error: %v", err)
 			}
 
-			want := Env{NotifySocket: "/run/systemd/notify", Watchdog: c.want, JournalStream: "8:1", Credentials: "/run/credentials/x"}
+			want := Env{
+				NotifySocket: "/run/systemd/notify", Watchdog: c.want, JournalStream: "8:1",
+				Credentials: "/run/credentials/x",
+			}
 			if env != want {
 				t.Errorf("got %+v, want %+v", env, want)
 			}

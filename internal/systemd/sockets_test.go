@@ -21,7 +21,7 @@ func TestSocketsAreTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 
 	file, err := l.File()
 	if err != nil {
@@ -30,7 +30,8 @@ func TestSocketsAreTaken(t *testing.T) {
 	defer file.Close()
 
 	// The shell knows its own pid, which the program keeps.
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 SERVE=1 exec "$0" -test.run=^TestServeTaken$`,
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c",
+		`LISTEN_PID=$$ LISTEN_FDS=1 SERVE=1 exec "$0" -test.run=^TestServeTaken$`,
 		os.Args[0])
 	cmd.ExtraFiles = []*os.File{file}
 	cmd.Stderr = os.Stderr

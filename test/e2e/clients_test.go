@@ -161,7 +161,8 @@ func (c *clients) start() *exec.Cmd {
 	}
 	defer log.Close()
 
-	daemon := exec.CommandContext(c.Context(), c.binary, "run", "--spool", c.spool, "--workers", "4", "--backoff", "50ms..1s",
+	daemon := exec.CommandContext(c.Context(), c.binary, "run", "--spool", c.spool,
+		"--workers", "4", "--backoff", "50ms..1s",
 		"--", "sh", "-c", `case $1 in *.bad*) exit 65 ;; esac`, "sh", "{}")
 	daemon.Stderr = log
 

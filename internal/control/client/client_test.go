@@ -184,7 +184,8 @@ func TestNoAnswer(t *testing.T) {
 	path := serve(t, filepath.Join(t.TempDir(), "s"), hang)
 	c := newClient(t, "unix:"+path, client.Options{Answer: time.Millisecond})
 
-	if _, err := c.Spools(t.Context()); !errors.Is(err, client.ErrLost) || !strings.Contains(err.Error(), "does not answer") {
+	_, err := c.Spools(t.Context())
+	if !errors.Is(err, client.ErrLost) || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("a daemon that hangs: %v", err)
 	}
 
