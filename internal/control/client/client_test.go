@@ -192,7 +192,7 @@ func TestNoAnswer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	_, err := newClient(t, "unix:"+path, client.Options{}).Spools(ctx)
+	_, err = newClient(t, "unix:"+path, client.Options{}).Spools(ctx)
 	if !errors.Is(err, context.Canceled) || errors.Is(err, client.ErrLost) || errors.Is(err, client.ErrUnreachable) {
 		t.Errorf("a caller that goes away: %v", err)
 	}
