@@ -88,7 +88,7 @@ type Daemon struct {
 	StartedAt   time.Time `json:"started_at,omitzero"`
 	Draining    bool      `json:"draining"`               // it is about to end
 	ReloadedAt  time.Time `json:"reloaded_at,omitzero"`   // when the configuration that holds was read
-	ReloadError string    `json:"reload_error,omitempty"` // why a later one could not be taken; none: it could be, or none came
+	ReloadError string    `json:"reload_error,omitempty"` // why a later one could not be taken; none: it could
 }
 
 // Reloaded is the answer to POST /v1/reload: what has changed, by the names of the
