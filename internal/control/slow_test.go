@@ -135,15 +135,17 @@ func TestSlowBody(t *testing.T) {
 func TestLongBody(t *testing.T) {
 	t.Parallel()
 
-	r := hurried(t).unix()
+	r := hurried(t)
+	r.options.Stall = 3 * time.Second // much longer than a pause between two pieces, on any machine
+	r = r.unix()
 	s := r.socket()
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(200 * time.Millisecond)
 
 	defer tick.Stop()
 
-	must(t, s.send(upload+"Content-Length: 1500\r\n\r\n"))
+	must(t, s.send(upload+"Content-Length: 1800\r\n\r\n"))
 
-	for range 15 {
+	for range 18 {
 		<-tick.C
 		must(t, s.send(strings.Repeat("x", 100)))
 	}
