@@ -4,6 +4,7 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -155,25 +156,56 @@ func (b *bench) byLink(from, name string) error { return os.Link(from, b.inbox(n
 
 // byPut delivers every fifth file by importerd put, fifty at a time.
 func (b *bench) byPut(files int) {
-	args := []string{"put", b.spool}
-
-	flush := func() {
-		if out, err := exec.CommandContext(b.Context(), b.binary, args...).CombinedOutput(); err != nil {
-			b.Errorf("put: %v: %s", err, out)
-		}
-
-		args = args[:2]
-	}
+	batch := []string{}
 
 	for n := 4; n < files; n += 5 {
-		if args = append(args, b.staged[n]); len(args) == 52 {
-			flush()
+		if batch = append(batch, b.staged[n]); len(batch) == 50 {
+			b.put(batch)
+
+			batch = batch[:0]
 		}
 	}
 
-	if len(args) > 2 {
-		flush()
+	b.put(batch)
+}
+
+// put delivers files. What the end of the daemon has cut off is put again under the
+// id that was told, as a producer would.
+func (b *bench) put(files []string) {
+	if len(files) == 0 {
+		return
 	}
+
+	args := append([]string{"put", b.spool, "--output", "json"}, files...)
+	out, err := exec.CommandContext(b.Context(), b.binary, args...).Output()
+
+	var answer struct {
+		Files []struct{ Source, ID, Error string }
+	}
+
+	if jsonErr := json.Unmarshal(out, &answer); jsonErr != nil || len(answer.Files) != len(files) {
+		b.Errorf("put: %v, %v: %s", err, jsonErr, out)
+	}
+
+	for _, f := range answer.Files {
+		if f.Error != "" {
+			b.putAgain(f.Source, f.ID, f.Error)
+		}
+	}
+}
+
+// putAgain puts a file until it is there.
+func (b *bench) putAgain(file, id, why string) {
+	if id == "" {
+		b.Errorf("put %s: %s", file, why)
+
+		return
+	}
+
+	b.note("put again: %s", why)
+	b.await("the file is put", func() bool {
+		return exec.CommandContext(b.Context(), b.binary, "put", b.spool, file, "--id", id).Run() == nil
+	})
 }
 
 // copyFile writes the content of one file into another, piece by piece.
