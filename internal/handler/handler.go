@@ -19,6 +19,10 @@ var (
 	ErrTerminate = errors.New("terminated by a person")
 )
 
+// ErrDied says, in an Exit, that the process that was at work on the job has ended
+// without saying what became of it: an attempt is used, however the process ended.
+var ErrDied = errors.New("the process has died")
+
 // Handler runs attempts. Its methods may be called from several goroutines.
 type Handler interface {
 	// Run does one attempt and returns when the whole process tree that did it

@@ -193,22 +193,9 @@ func busyWait(times int) time.Duration {
 func (p *Pool) equip(u *unit) (handler.Task, func(), error) {
 	id := u.rec.ID
 
-	lock, err := p.deps.Locks.LockJob(id, u.rec.File)
+	lock, release, err := p.lock(u)
 	if err != nil {
-		return handler.Task{}, nil, fmt.Errorf("lock job: %w", err)
-	}
-
-	release := func() {
-		err := p.deps.Locks.UnlockJob(id, lock)
-		if errors.Is(err, job.ErrHeld) { // one in a session of its own
-			p.deps.Locks.SignalHandlers([]job.ID{id}, syscall.SIGKILL)
-
-			err = p.deps.Locks.UnlockJob(id, lock)
-		}
-
-		if err != nil {
-			p.line(p.deps.Log.Warn(), u.rec).Err(err).Msg("handler left a process behind")
-		}
+		return handler.Task{}, nil, err
 	}
 
 	u.first = u.rec.StartedAt.IsZero()
@@ -221,6 +208,10 @@ func (p *Pool) equip(u *unit) (handler.Task, func(), error) {
 		Log:  p.deps.Papers.LogPath(id),
 		Lock: lock, Kill: p.deps.Kill,
 		Started: func(pid int) { p.noteProcess(u.rec, lock, pid) },
+	}
+
+	if u.rules.cfg.Shared {
+		task.Started = func(int) { u.grip.begin(u.rules.cfg.Timeout) }
 	}
 
 	if u.rules.cfg.Results {
@@ -239,6 +230,34 @@ func (p *Pool) equip(u *unit) (handler.Task, func(), error) {
 	}
 
 	return task, release, nil
+}
+
+// lock takes the lock of the unit's job, unless its handler has locks of its own.
+// release gives it back.
+func (p *Pool) lock(u *unit) (*os.File, func(), error) {
+	if u.rules.cfg.Shared {
+		return nil, func() {}, nil
+	}
+
+	id := u.rec.ID
+
+	lock, err := p.deps.Locks.LockJob(id, u.rec.File)
+	if err != nil {
+		return nil, nil, fmt.Errorf("lock job: %w", err)
+	}
+
+	return lock, func() {
+		err := p.deps.Locks.UnlockJob(id, lock)
+		if errors.Is(err, job.ErrHeld) { // one in a session of its own
+			p.deps.Locks.SignalHandlers([]job.ID{id}, syscall.SIGKILL)
+
+			err = p.deps.Locks.UnlockJob(id, lock)
+		}
+
+		if err != nil {
+			p.line(p.deps.Log.Warn(), u.rec).Err(err).Msg("handler left a process behind")
+		}
+	}, nil
 }
 
 // noteProcess tells a later daemon which process to look for.
@@ -273,7 +292,12 @@ func (p *Pool) handle(ctx, intake context.Context, u *unit, task handler.Task) e
 
 	var minding sync.WaitGroup
 
-	minding.Go(func() { u.grip.mind(ctx, done, u.rules.cfg.Timeout, freeze) })
+	limit := u.rules.cfg.Timeout
+	if u.rules.cfg.Shared {
+		limit = 0
+	}
+
+	minding.Go(func() { u.grip.mind(ctx, done, limit, freeze) })
 
 	p.line(p.deps.Log.Debug(), u.rec).Msg("job started")
 	u.grip.tell(u.rec, nil)

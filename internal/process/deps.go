@@ -14,6 +14,10 @@ import (
 )
 
 // Config is what the operator decides about one spool's work.
+//
+// Where handlers are Shared the handler itself holds their locks: a job has none of its
+// own. One job cannot be paused while it runs. Its time begins when the handler says
+// that it was started, not while it waits for its turn.
 type Config struct {
 	Spool     string        // its name
 	Workers   int           // handlers at once
@@ -23,6 +27,7 @@ type Config struct {
 	KillAfter time.Duration // from SIGTERM to SIGKILL for handlers of an earlier daemon
 	Ordered   bool          // files are started in the order in which they are taken over
 	Results   bool          // handlers get a directory for results
+	Shared    bool          // handlers are processes that attempts share, see below
 	Marker    string        // suffix of markers, removed after the claim; empty: none
 	BeatEvery time.Duration // how often the loops come round at least
 }

@@ -22,6 +22,7 @@ type grip struct {
 	over     bool          // guarded by mu; the handler has ended
 	settled  chan struct{} // guarded by mu; closed when one of both has come about; nil: nobody waits
 	progress *float64      // guarded by mu; as last reported
+	limit    time.Duration // guarded by mu; that begin has set and mind has not taken; zero: none
 }
 
 func newGrip(cancel context.CancelCauseFunc, teller Teller) *grip {
@@ -97,9 +98,36 @@ func (g *grip) tell(rec job.Record, progress *float64) {
 	g.teller.Changed(rec, g.progress)
 }
 
+// begin has the attempt ended when limit is over from now on; zero: never.
+func (g *grip) begin(limit time.Duration) {
+	if limit == 0 {
+		return
+	}
+
+	g.mu.Lock()
+	g.limit = limit
+	g.mu.Unlock()
+
+	select {
+	case g.changed <- struct{}{}:
+	default:
+	}
+}
+
+// begun returns the limit that begin has set since it was last asked; zero: none.
+func (g *grip) begun() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	limit := g.limit
+	g.limit = 0
+
+	return limit
+}
+
 // mind looks after a running attempt until done is closed: it freezes it and lets
-// it go on as is wanted, and ends it when limit is over, if that is not zero. What
-// it was frozen for does not count.
+// it go on as is wanted, and ends it when limit is over, if that is not zero; it may
+// also be set by begin. What it was frozen for does not count.
 func (g *grip) mind(ctx context.Context, done <-chan struct{}, limit time.Duration, freeze chan<- bool) {
 	watch := newStopwatch(limit)
 	defer watch.stop()
@@ -118,6 +146,10 @@ func (g *grip) mind(ctx context.Context, done <-chan struct{}, limit time.Durati
 		case <-done:
 			return
 		case <-g.changed:
+			if limit := g.begun(); limit > 0 {
+				watch.left = limit
+				watch.hold(frozen)
+			}
 		case <-watch.timer.C:
 			g.cancel(handler.ErrTimeout)
 		case out <- want:

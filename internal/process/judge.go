@@ -47,6 +47,10 @@ func judgeStart(err, cause error) job.Verdict {
 		return job.Interrupted
 	}
 
+	if errors.Is(err, handler.ErrDied) {
+		return job.Refused
+	}
+
 	for _, passing := range []error{
 		syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.ETXTBSY,
 	} {

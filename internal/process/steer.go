@@ -132,8 +132,15 @@ func (p *Pool) steer(id job.ID, verb job.Verb) answer {
 	return refuse(rec, verb, "")
 }
 
+// whyShared is why a job cannot be paused while it runs.
+const whyShared = "it shares its worker with other jobs: pause the spool, or terminate the job"
+
 // steerRunning steers a job of which this daemon runs an attempt.
 func (p *Pool) steerRunning(u *unit, rec job.Record, verb job.Verb) answer {
+	if verb == job.Pause && u.rules.cfg.Shared {
+		return refuse(rec, verb, whyShared)
+	}
+
 	a := p.steerAttempt(u.wish, rec, verb, func(w job.Wish) {
 		u.wish = w
 		rec.Wish = w
