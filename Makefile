@@ -66,8 +66,12 @@ deadcode: ## list functions that nothing reaches; any is an error
 check: build vet lint deadcode test race ## all of it: the only gate, green on every commit
 
 .PHONY: bench
-bench: ## run the benchmarks in bench/
-	$(GO) test -run='^$$' -bench=. $(BENCHFLAGS) ./bench/...
+bench: ## measure importerd, the limits and its peers in one run (on a quiet machine)
+	$(GO) run ./bench
+
+.PHONY: bench-go
+bench-go: ## run the benchmarks of Go's own kind
+	$(GO) test -run='^$$' -bench=. $(BENCHFLAGS) ./...
 
 .PHONY: fuzz
 fuzz: ## run each fuzz test for FUZZTIME (20s)

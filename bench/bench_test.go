@@ -1,7 +1,7 @@
-// Package bench_test measures the daemon's real binary: `make bench`. Figures
+// Package main_test measures the daemon's real binary: `make bench-go`. Figures
 // depend on the machine and on what else it does; compare only what one run
 // prints.
-package bench_test
+package main_test
 
 import (
 	"bufio"

@@ -1,0 +1,99 @@
+// Package trial lets one contender handle files once, and measures it.
+package trial
+
+import (
+	"path/filepath"
+	"strconv"
+)
+
+// Place is where a trial happens. The directories are the contender's alone.
+type Place struct {
+	Bin    string // directory with importerd, bare and handler
+	Dir    string // the spool, with inbox below it
+	Stamps string // what the handlers have noted
+	Logs   string // directory for what the programs print
+
+	Profile string   // where importerd writes profiles; empty: nowhere
+	Under   []string // the command under which importerd is run, such as perf; empty: none
+}
+
+// Inbox is where files come.
+func (p Place) Inbox() string { return filepath.Join(p.Dir, "inbox") }
+
+// Done is where those go that move them.
+func (p Place) Done() string { return filepath.Join(p.Dir, "done") }
+
+// Program returns the path of one of our programs.
+func (p Place) Program(name string) string { return filepath.Join(p.Bin, name) }
+
+// Stamp is the command that notes which file it was given, and when.
+func (p Place) Stamp() []string { return []string{p.Program("handler"), "stamp", p.Stamps} }
+
+// Worker is the co-process that notes the same.
+func (p Place) Worker() []string { return []string{p.Program("handler"), "worker", p.Stamps} }
+
+// Contender is one way to handle the files of a directory.
+type Contender struct {
+	Name  string   // short and unique
+	Title string   // what it is, for people
+	Needs []string // programs that have to be installed, beside ours
+
+	// Command returns the programs to be run, the first one's output going to the
+	// second one, and so on.
+	Command func(Place) ([][]string, error)
+	Ends    bool // it ends when the inbox is empty
+	Tells   bool // it tells by "job done" in its log when a file has been handled for good
+	Moves   bool // it moves the files to done/
+	Stamps  bool // what it runs notes each file
+}
+
+// Bare is the loop that only renames, with fsync of its directories per so many
+// files, 0 for never.
+func Bare(workers, fsync int, follow bool) Contender {
+	c := Contender{
+		Name: "bare", Title: "bare loop", Ends: !follow, Moves: true,
+		Command: func(p Place) ([][]string, error) { return bare(p, workers, fsync, follow), nil },
+	}
+
+	if fsync > 0 {
+		c.Name, c.Title = "bare-fsync", "bare loop, fsync of both directories per "+strconv.Itoa(fsync)
+	}
+
+	return c
+}
+
+// BareAsk is the same loop with a co-process for each worker, a line at a time.
+func BareAsk(workers, fsync int, follow bool) Contender {
+	return Contender{
+		Name: "bare-ask", Title: "bare loop that asks a co-process", Ends: !follow, Moves: true, Stamps: true,
+		Command: func(p Place) ([][]string, error) {
+			args := append(bare(p, workers, fsync, follow)[0], "-ask", "--")
+
+			return [][]string{append(args, p.Worker()...)}, nil
+		},
+	}
+}
+
+// BareCommand is the same loop with a command per file.
+func BareCommand(workers int, follow bool, command func(Place) []string) Contender {
+	return Contender{
+		Name: "bare-command", Title: "bare loop with the same command", Ends: !follow, Moves: true,
+		Command: func(p Place) ([][]string, error) {
+			args := append(bare(p, workers, 0, follow)[0], "--")
+
+			return [][]string{append(args, command(p)...)}, nil
+		},
+	}
+}
+
+func bare(p Place, workers, fsync int, follow bool) [][]string {
+	args := []string{
+		p.Program("bare"), "-dir", p.Dir, "-workers", strconv.Itoa(workers), "-fsync", strconv.Itoa(fsync),
+		"-follow=" + strconv.FormatBool(follow),
+	}
+
+	return [][]string{args}
+}
+
+// True is the command that does nothing.
+func True(Place) []string { return []string{"/bin/true"} }
