@@ -13,16 +13,37 @@ BENCHFLAGS ?= -benchmem
 LINT     = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 DEADCODE = $(GO) tool -modfile=tools/deadcode/go.mod deadcode
 
-# Where `make install` puts what systemd reads: it looks there.
-UNITDIR ?= $(PREFIX)/lib/systemd/system
+# Where what is built goes.
+BIN ?= bin
+
+# Where `make install` puts what systemd, man and the shells read: they look there.
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+MANDIR      ?= $(PREFIX)/share/man
+BASHDIR     ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR     ?= $(PREFIX)/share/fish/vendor_completions.d
+
+BUILDFLAGS = -trimpath -ldflags='-s -w'
 
 .DEFAULT_GOAL = build
 
 .PHONY: build
 build: ## build bin/importerd, static and stripped
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/importerd ./cmd/importerd
+	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BIN)/importerd ./cmd/importerd
+
+.PHONY: man
+man: ## make the man pages, in bin/man
+	@GO='$(GO)' scripts/man $(BIN)/man
+
+# They are printed by the program: by one for this machine, whatever it is built for.
+.PHONY: completions
+completions: ## make the completions of the shells, in bin/completions
+	@mkdir -p $(BIN)/completions
+	@set -e; for shell in bash zsh fish; do \
+		CGO_ENABLED=0 GOARCH= $(GO) run $(BUILDFLAGS) ./cmd/importerd completion $$shell >$(BIN)/completions/$$shell; \
+	done
 
 .PHONY: demo
 demo: build ## show files on their way through a spool (half a minute)
@@ -83,19 +104,34 @@ cover: ## run all tests and write coverage.out and a list by function
 	$(GO) tool cover -func=coverage.out
 
 .PHONY: install
-install: build ## install program and units below DESTDIR and PREFIX (/usr/local)
-	install -D -m 0755 bin/importerd $(DESTDIR)$(PREFIX)/bin/importerd
-	install -d -m 0755 $(DESTDIR)$(UNITDIR)
-	sed 's|/usr/bin/importerd|$(PREFIX)/bin/importerd|' packaging/importerd.service \
-		> $(DESTDIR)$(UNITDIR)/importerd.service
-	chmod 0644 $(DESTDIR)$(UNITDIR)/importerd.service
-	install -m 0644 packaging/importerd.socket $(DESTDIR)$(UNITDIR)/importerd.socket
+install: build man completions ## install all but a configuration below DESTDIR and PREFIX (/usr/local)
+	install -D -m 0755 $(BIN)/importerd $(DESTDIR)$(PREFIX)/bin/importerd
+	install -D -m 0644 packaging/importerd.service $(DESTDIR)$(UNITDIR)/importerd.service
+	sed -i 's|/usr/bin/importerd|$(PREFIX)/bin/importerd|' $(DESTDIR)$(UNITDIR)/importerd.service
+	install -D -m 0644 packaging/importerd.socket $(DESTDIR)$(UNITDIR)/importerd.socket
 	install -D -m 0644 packaging/importerd.sysusers $(DESTDIR)$(SYSUSERSDIR)/importerd.conf
 	install -D -m 0644 packaging/importerd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/importerd.conf
+	install -D -m 0644 $(BIN)/man/importerd.8.gz $(DESTDIR)$(MANDIR)/man8/importerd.8.gz
+	install -D -m 0644 $(BIN)/man/importerd.toml.5.gz $(DESTDIR)$(MANDIR)/man5/importerd.toml.5.gz
+	install -D -m 0644 $(BIN)/completions/bash $(DESTDIR)$(BASHDIR)/importerd
+	install -D -m 0644 $(BIN)/completions/zsh $(DESTDIR)$(ZSHDIR)/_importerd
+	install -D -m 0644 $(BIN)/completions/fish $(DESTDIR)$(FISHDIR)/importerd.fish
+
+.PHONY: uninstall
+uninstall: ## remove what install has installed; configuration and spools stay
+	rm -f $(DESTDIR)$(PREFIX)/bin/importerd
+	rm -f $(DESTDIR)$(UNITDIR)/importerd.service $(DESTDIR)$(UNITDIR)/importerd.socket
+	rm -f $(DESTDIR)$(SYSUSERSDIR)/importerd.conf $(DESTDIR)$(TMPFILESDIR)/importerd.conf
+	rm -f $(DESTDIR)$(MANDIR)/man8/importerd.8.gz $(DESTDIR)$(MANDIR)/man5/importerd.toml.5.gz
+	rm -f $(DESTDIR)$(BASHDIR)/importerd $(DESTDIR)$(ZSHDIR)/_importerd $(DESTDIR)$(FISHDIR)/importerd.fish
+
+.PHONY: archive
+archive: ## write dist/importerd.tar.gz: what install installs, to be unpacked on a server
+	@GO='$(GO)' MAKE='$(MAKE)' scripts/archive
 
 .PHONY: package
 package: ## write .deb and .rpm to dist/ (the first build of nfpm takes a minute)
-	@GO='$(GO)' scripts/package
+	@GO='$(GO)' MAKE='$(MAKE)' scripts/package
 
 .PHONY: deps
 deps:
