@@ -4,122 +4,190 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"importerd/bench/build"
-	"importerd/bench/stage"
-	"importerd/bench/stat"
+	"importerd/bench/machine"
+	"importerd/bench/plan"
+	"importerd/bench/report"
+	"importerd/bench/result"
 	"importerd/bench/trial"
 )
 
+// Where results and report are, from the root of the repository.
+const (
+	results = "bench/results.json"
+	docs    = "docs"
+)
+
+// options are what the command line says.
+type options struct {
+	runner  plan.Runner
+	work    string
+	only    string
+	without string
+	profile string
+	under   string
+	force   bool
+	write   bool
+	report  bool
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	err := run(ctx)
 
-	if err := run(ctx); err != nil {
+	stop()
+
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1) //nolint:gocritic // nothing is left to be done
+		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context) error {
-	only := flag.String("only", "backlog-command,backlog-worker", "rows, separated by commas")
-	rounds := flag.Int("rounds", 3, "rounds")
-	files := flag.Int("files", 0, "files in each round (0: as the row has it)")
-	size := flag.Int64("size", 1024, "bytes in each file")
-	without := flag.String("without", "", "contenders to leave out, separated by commas")
-	work := flag.String("work", "", "directory to work in, on a real disk (default in the user's cache)")
-	profile := flag.String("profile", "", "write profiles of importerd to this directory (pprof)")
-	under := flag.String("under", "", "run importerd under this command, for example 'perf record -g -o FILE'")
-	flag.Parse()
-
-	if *work == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return err
-		}
-
-		*work = filepath.Join(cache, "importerd-bench")
-	}
-
-	var err error
-
-	bin := filepath.Join(*work, "bin")
-	if err := build.Programs(ctx, bin, *profile != ""); err != nil {
+	o, err := parse()
+	if err != nil {
 		return err
 	}
 
-	p := trial.Place{
-		Bin: bin, Dir: filepath.Join(*work, "spool"), Stamps: filepath.Join(*work, "stamps"), Logs: filepath.Join(*work, "logs"),
+	if o.report {
+		return rebuild()
 	}
 
-	if *profile != "" {
-		if p.Profile, err = filepath.Abs(*profile); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(o.work, 0o755); err != nil {
+		return fmt.Errorf("make work directory: %w", err)
 	}
 
-	p.Under = strings.Fields(*under)
+	m, err := machine.Describe(o.work)
+	if err != nil && (!o.force || !errors.Is(err, machine.ErrNoDisk)) {
+		return fmt.Errorf("%w: choose a directory with -work, or say -force", err)
+	}
 
-	for row := range strings.SplitSeq(*only, ",") {
-		contenders, n := rowOf(row)
-		if *files > 0 {
-			n = *files
+	if err := build.Programs(ctx, o.runner.Place.Bin, o.profile != ""); err != nil {
+		return err //nolint:wrapcheck // says what was tried
+	}
+
+	found := result.Run{
+		Made: time.Now().UTC().Format(time.RFC3339), Command: command(), Quick: o.runner.Quick, Machine: m,
+	}
+
+	if found.Rows, err = o.runner.Run(ctx); err != nil {
+		return err //nolint:wrapcheck // says what was tried
+	}
+
+	fmt.Fprint(os.Stdout, "\n", report.Summary(found))
+
+	if !o.write {
+		return nil
+	}
+
+	if err := found.Save(results); err != nil {
+		return err //nolint:wrapcheck // says what was tried
+	}
+
+	return rebuild()
+}
+
+// rebuild writes the report from the results.
+func rebuild() error {
+	found, err := result.Load(results)
+	if err != nil {
+		return err //nolint:wrapcheck // says what was tried
+	}
+
+	for name, text := range report.Pages(found) {
+		path := filepath.Join(docs, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("write report: %w", err)
 		}
 
-		set, err := stage.NewSet(*work, n, *size)
-		if err != nil {
-			return err
-		}
-
-		rates := make(map[string][]float64)
-
-		for round := range *rounds {
-			for _, c := range contenders {
-				if slices.Contains(strings.Split(*without, ","), c.Name) {
-					continue
-				}
-
-				s, err := trial.Backlog(ctx, c, p, set)
-				if err != nil {
-					return err
-				}
-
-				rates[c.Name] = append(rates[c.Name], s.Rate())
-				fmt.Fprintf(os.Stdout, "%-16s %d %-18s %7d files %8.3f s %8.0f files/s  from ready %7.3f s  cpu %7.1f ms/1000  %5.1f MiB  missed %d twice %d\n",
-					row, round, c.Name, s.Files, s.Seconds, s.Rate(), s.Working, s.CPU*1e6/float64(s.Files), s.Memory, s.Missed, s.Twice)
-			}
-		}
-
-		for _, c := range contenders[1:] {
-			r := stat.Ratios(rates[contenders[0].Name], rates[c.Name])
-			if r.Rounds > 0 {
-				fmt.Fprintf(os.Stdout, "%-16s %s against %s: %.3f (%.3f to %.3f)\n", row, contenders[0].Name, c.Name, r.Median, r.Min, r.Max)
-			}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return fmt.Errorf("write report: %w", err)
 		}
 	}
 
 	return nil
 }
 
-func rowOf(name string) ([]trial.Contender, int) {
-	switch name {
-	case "backlog-command":
-		xargs := trial.Contender{Name: "xargs", Title: "ls | xargs -P2 -n1", Ends: true, Command: func(p trial.Place) ([][]string, error) {
-			return [][]string{{"ls"}, {"xargs", "-P2", "-n1", "/bin/true"}}, nil
-		}}
+// command is how this run can be repeated.
+func command() string {
+	return strings.Join(append([]string{"go", "run", "./bench"}, os.Args[1:]...), " ")
+}
 
-		return []trial.Contender{trial.Command(2, trial.True), trial.BareCommand(2, false, trial.True), xargs}, 2000
-	default:
-		return []trial.Contender{
-			trial.Worker(1, 16), trial.Bare(1, 256, false), trial.BareAsk(2, 256, false), trial.Bare(1, 0, false),
-		}, 10_000
+func parse() (*options, error) {
+	o := &options{}
+	r := &o.runner
+
+	flag.StringVar(&o.only, "only", "", "rows, separated by commas; * stands for anything (default all)")
+	flag.StringVar(&o.without, "without", "", "contenders that do not take part, separated by commas")
+	flag.BoolVar(&r.Quick, "quick", false, "few rounds and small counts: three minutes")
+	flag.IntVar(&r.Rounds, "rounds", 0, "rounds of each row (default as the row has it)")
+	flag.IntVar(&r.Files, "files", 0, "files in each round (default as the row has it)")
+	flag.StringVar(&o.work, "work", "", "directory to work in, on a real disk (default importerd-bench in the user's cache)")
+	flag.BoolVar(&o.force, "force", false, "also work where there is no disk below, and nothing durable")
+	flag.StringVar(&o.profile, "profile", "", "let importerd write profiles to this directory (for go tool pprof)")
+	flag.StringVar(&o.under, "under", "", "run importerd under a command, for example 'perf record -g -o FILE'")
+	flag.BoolVar(&o.write, "write", false, "write "+results+" and the report (default if all rows are run in full)")
+	flag.BoolVar(&o.report, "report", false, "measure nothing, write the report from "+results)
+	flag.Parse()
+
+	if flag.NArg() > 0 {
+		return nil, fmt.Errorf("there are no arguments, only options: %s", flag.Arg(0))
 	}
+
+	return o, o.complete()
+}
+
+// complete derives from the options what follows from them.
+func (o *options) complete() error {
+	if o.work == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return fmt.Errorf("find work directory: %w", err)
+		}
+
+		o.work = filepath.Join(cache, "importerd-bench")
+	}
+
+	for _, dir := range []*string{&o.work, &o.profile} {
+		if *dir == "" {
+			continue
+		}
+
+		var err error
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return fmt.Errorf("find directory: %w", err)
+		}
+	}
+
+	r := &o.runner
+	if o.only != "" {
+		r.Only = strings.Split(o.only, ",")
+	}
+
+	if o.without != "" {
+		r.Without = strings.Split(o.without, ",")
+	}
+
+	if o.only == "" && o.without == "" && !r.Quick && r.Rounds == 0 && r.Files == 0 && o.profile == "" && o.under == "" {
+		o.write = true
+	}
+
+	r.Work, r.Out = o.work, os.Stdout
+	r.Place = trial.Place{
+		Bin: filepath.Join(o.work, "bin"), Dir: filepath.Join(o.work, "spool"),
+		Stamps: filepath.Join(o.work, "stamps"), Logs: filepath.Join(o.work, "logs"),
+		Profile: o.profile, Under: strings.Fields(o.under),
+	}
+
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // handler is what a worker does with a file.
@@ -18,6 +20,8 @@ type handler interface {
 
 func (l *loop) handler() (handler, error) {
 	switch {
+	case l.note != "":
+		return newNote(l.note)
 	case len(l.command) == 0:
 		return nothing{}, nil
 	case l.ask:
@@ -32,6 +36,33 @@ type nothing struct{}
 
 func (nothing) handle(string, string) error { return nil }
 func (nothing) close() error                { return nil }
+
+// note notes each file in the form of the benchmark's handler.
+type note struct{ file *os.File }
+
+func newNote(path string) (handler, error) {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open notes: %w", err)
+	}
+
+	return note{f}, nil
+}
+
+func (n note) handle(_, name string) error {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return fmt.Errorf("read clock: %w", err)
+	}
+
+	if _, err := fmt.Fprintf(n.file, "%s %d 0\n", name, now.Nano()); err != nil {
+		return fmt.Errorf("note: %w", err)
+	}
+
+	return nil
+}
+
+func (n note) close() error { return n.file.Close() }
 
 // command runs a command for each file, its path appended.
 type command struct {

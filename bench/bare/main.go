@@ -4,7 +4,7 @@
 // nothing about the file, and loses its place when it is killed. So it shows what
 // the file system and the kernel allow.
 //
-//	bare -dir DIR [-workers N] [-fsync N] [-follow] [-ask N] [-- COMMAND…]
+//	bare -dir DIR [-workers N] [-fsync N] [-follow] [-note FILE] [[-ask] -- COMMAND…]
 //
 // Without -follow it ends when the inbox is empty.
 package main
@@ -27,6 +27,7 @@ func main() {
 	flag.IntVar(&l.flush, "fsync", 0, "fsync processing and done after so many files (0: never)")
 	flag.BoolVar(&l.follow, "follow", false, "go on when the inbox is empty, by inotify")
 	flag.BoolVar(&l.ask, "ask", false, "the command is a co-process for each worker: one line in, one line out")
+	flag.StringVar(&l.note, "note", "", "note each file in this one, as the benchmark's handler does")
 	flag.Parse()
 
 	l.command = flag.Args()
@@ -43,6 +44,7 @@ type loop struct {
 	workers, flush int
 	follow, ask    bool
 	command        []string
+	note           string
 
 	inbox, processing, done int // directory descriptors
 	handled                 atomic.Int64

@@ -54,10 +54,39 @@ func (s *Set) Lend(path string) error {
 // TakeBack takes the files back from the directory at path. If some are missing
 // the whole set is made anew.
 func (s *Set) TakeBack(path string) error {
-	if err := os.Rename(path, s.dir); err != nil {
+	if err := os.Rename(path, s.dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("take files back: %w", err)
 	}
 
+	return s.Renew()
+}
+
+// Reclaim takes the files of a stream back from whichever of the directories has
+// them all. Names that are not of the set are removed.
+func (s *Set) Reclaim(dirs ...string) error {
+	for _, dir := range dirs {
+		if strays, err := filepath.Glob(filepath.Join(dir, "probe-*")); err == nil {
+			for _, stray := range strays {
+				_ = os.Remove(stray) // if it stays, the set is made anew
+			}
+		}
+
+		if n, err := Count(dir); err != nil || n != s.files {
+			continue
+		}
+
+		if err := os.RemoveAll(s.dir); err != nil {
+			return fmt.Errorf("take files back: %w", err)
+		}
+
+		return s.TakeBack(dir)
+	}
+
+	return s.Renew()
+}
+
+// Renew makes the set anew if it is not whole.
+func (s *Set) Renew() error {
 	if s.whole() {
 		return nil
 	}

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"importerd/bench/stage"
 )
@@ -66,7 +63,7 @@ func prepare(p Place) error {
 func backlog(ctx context.Context, c Contender, p Place, files int) (Sample, error) {
 	s := Sample{Contender: c.Name, Files: files, Missed: -1, Twice: -1}
 	before := spent()
-	began, clock := time.Now(), Clock()
+	began, clock := time.Now(), stage.Clock()
 
 	g, err := start(ctx, c, p)
 	if err != nil {
@@ -85,11 +82,13 @@ func backlog(ctx context.Context, c Contender, p Place, files int) (Sample, erro
 		g.profile(ctx, p.Profile)
 	}
 
-	if err := g.finish(c, p); err != nil {
+	if err := g.finish(c, p, true); err != nil {
 		return s, err
 	}
 
-	s.CPU = spent() - before
+	if s.CPU = spent() - before; c.Leaves {
+		s.CPU, s.Memory = 0, 0
+	}
 
 	return s, s.check(c, p, g, clock)
 }
@@ -126,19 +125,19 @@ func (g *group) await(ctx context.Context, done func() bool) float64 {
 }
 
 // finish ends the programs, if they have not, and tells what went wrong.
-func (g *group) finish(c Contender, p Place) error {
+func (g *group) finish(c Contender, p Place, ended bool) error {
 	err := g.stop()
 
 	if g.log != nil {
 		g.log.look()
 		g.log.close()
 
-		if file := filepath.Join(p.Logs, c.Name+".log"); g.err != nil || err != nil {
-			_ = os.WriteFile(file, g.log.last, 0o644) // only a help
+		if g.err != nil && g.alone {
+			return fmt.Errorf("%s: %w: %s", c.Name, g.err, g.log.tail())
 		}
 	}
 
-	if err == nil && g.err != nil && (c.Ends || c.Tells) {
+	if err == nil && g.err != nil && ended && c.Ends {
 		err = g.err
 	}
 
@@ -178,14 +177,4 @@ func (s *Sample) check(c Contender, p Place, g *group, began int64) error {
 	s.First = float64(all.first()-began) / 1e9
 
 	return nil
-}
-
-// Clock returns CLOCK_MONOTONIC in ns, which all processes of a machine share.
-func Clock() int64 {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic("bug: no monotonic clock: " + err.Error())
-	}
-
-	return t.Nano()
 }

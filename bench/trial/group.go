@@ -18,7 +18,7 @@ type group struct {
 	ended   chan struct{} // closed when all have ended
 	err     error         // of the last member; valid after ended
 	log     *daemonLog    // nil if the contender tells nothing
-	under   bool          // the daemon runs below another program
+	alone   bool          // it sees itself to the end of what it has started
 }
 
 // start starts the programs. They are killed when ctx ends.
@@ -28,7 +28,7 @@ func start(ctx context.Context, c Contender, p Place) (*group, error) {
 		return nil, err
 	}
 
-	g := &group{ended: make(chan struct{}), under: c.Tells && len(p.Under) > 0}
+	g := &group{ended: make(chan struct{}), alone: c.Tells && len(p.Under) == 0}
 
 	var input *os.File
 
@@ -119,10 +119,10 @@ func (g *group) wait() {
 // stop asks those that have not ended to do so, and waits for them.
 func (g *group) stop() error {
 	for _, cmd := range g.members {
-		if g.under {
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // perf and the like do not hand it on
-		} else {
+		if g.alone {
 			_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		} else {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // shells, perf and the like do not hand it on
 		}
 	}
 

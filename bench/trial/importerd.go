@@ -4,21 +4,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
 // Command is importerd with a command per file.
 func Command(workers int, command func(Place) []string) Contender {
-	return importerd("importerd-command", "importerd, a command per file", func(p Place) []string {
+	return importerd("importerd-command", "importerd, a command per file, "+strconv.Itoa(workers)+" workers", func(p Place) []string {
 		return []string{"command = " + list(command(p)), fmt.Sprintf("workers = %d", workers)}
 	})
 }
 
 // Worker is importerd with long-lived workers.
 func Worker(workers, inflight int) Contender {
-	c := importerd("importerd-worker", "importerd, worker", func(p Place) []string {
+	c := importerd("importerd-worker", "importerd, "+strconv.Itoa(workers)+" worker, "+strconv.Itoa(inflight)+" in flight", func(p Place) []string {
 		return []string{
-			"worker = " + list(p.Worker()), fmt.Sprintf("workers = %d", workers), fmt.Sprintf("inflight = %d", inflight),
+			"worker = " + list(worker(p)), fmt.Sprintf("workers = %d", workers), fmt.Sprintf("inflight = %d", inflight),
 		}
 	})
 	c.Stamps = true
@@ -38,6 +39,10 @@ func importerd(name, title string, settings func(Place) []string) Contender {
 				return nil, fmt.Errorf("write configuration: %w", err)
 			}
 
+			if err := journal(p); err != nil {
+				return nil, err
+			}
+
 			return [][]string{{p.Program("importerd"), "run", "--config", file, "--log-format", "json"}}, nil
 		},
 	}
@@ -51,4 +56,22 @@ func list(args []string) string {
 	}
 
 	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// journal puts the journal where the daemon looks for it.
+func journal(p Place) error {
+	if p.Journal == "" {
+		return nil
+	}
+
+	ours := filepath.Join(p.Dir, ".importerd")
+	if err := os.Mkdir(ours, 0o700); err != nil {
+		return fmt.Errorf("lend journal: %w", err)
+	}
+
+	if err := os.Rename(p.Journal, filepath.Join(ours, "journal.db")); err != nil {
+		return fmt.Errorf("lend journal: %w", err)
+	}
+
+	return nil
 }

@@ -71,4 +71,11 @@ func (l *daemonLog) count(text []byte) {
 	l.rest = append([]byte(nil), text[end:]...)
 }
 
+// tail returns the last line, or what else was said.
+func (l *daemonLog) tail() string {
+	lines := bytes.Split(bytes.TrimSpace(append(l.last, l.rest...)), []byte{'\n'})
+
+	return string(lines[len(lines)-1])
+}
+
 func (l *daemonLog) close() { _ = unix.Close(l.fd) } // only read from

@@ -70,3 +70,37 @@ func (s stamps) first() int64 {
 
 	return first
 }
+
+// notes counts the lines of a file that grows.
+type notes struct {
+	path  string
+	file  *os.File
+	lines int
+}
+
+func (n *notes) look() {
+	if n.file == nil {
+		var err error
+		if n.file, err = os.Open(n.path); err != nil {
+			n.file = nil // not yet there
+			return
+		}
+	}
+
+	var buffer [1 << 16]byte
+
+	for {
+		got, err := n.file.Read(buffer[:])
+		n.lines += bytes.Count(buffer[:got], []byte{'\n'})
+
+		if got == 0 || err != nil {
+			return
+		}
+	}
+}
+
+func (n *notes) close() {
+	if n.file != nil {
+		n.file.Close()
+	}
+}

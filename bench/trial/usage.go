@@ -3,6 +3,7 @@ package trial
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -21,15 +22,15 @@ func spent() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// peak returns the memory of a process at its highest, in MiB, 0 if it is gone.
-func peak(pid int) float64 {
+// field returns one of the figures of a process's memory, in MiB, 0 if it is gone.
+func field(pid int, key string) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
 
 	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmHWM:" {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == key {
 			kib, _ := strconv.ParseFloat(fields[1], 64) // the kernel writes numbers
 
 			return kib / 1024
@@ -39,11 +40,31 @@ func peak(pid int) float64 {
 	return 0
 }
 
-// memory returns that of all programs of a contender together.
+// ran returns the seconds of CPU that the threads of a process have had, exactly:
+// the kernel's sums for whole processes are in hundredths of a second.
+func ran(pid int) float64 {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is well formed
+	sum := 0.0
+
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err != nil {
+			continue // it has ended
+		}
+
+		on, _, _ := strings.Cut(string(text), " ")
+		ns, _ := strconv.ParseFloat(on, 64) // the kernel writes numbers
+		sum += ns / 1e9
+	}
+
+	return sum
+}
+
+// memory returns that of all programs of a contender together, at the highest.
 func (g *group) memory() float64 {
 	sum := 0.0
 	for _, cmd := range g.members {
-		sum += peak(cmd.Process.Pid)
+		sum += field(cmd.Process.Pid, "VmHWM:")
 	}
 
 	return sum
