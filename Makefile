@@ -20,6 +20,8 @@ BIN ?= bin
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+# The catalog is read from here only.
+CATALOGDIR ?= /usr/lib/systemd/catalog
 MANDIR      ?= $(PREFIX)/share/man
 BASHDIR     ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
@@ -111,6 +113,7 @@ install: build man completions ## install all but a configuration below DESTDIR 
 	install -D -m 0644 packaging/importerd.socket $(DESTDIR)$(UNITDIR)/importerd.socket
 	install -D -m 0644 packaging/importerd.sysusers $(DESTDIR)$(SYSUSERSDIR)/importerd.conf
 	install -D -m 0644 packaging/importerd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/importerd.conf
+	install -D -m 0644 packaging/importerd.catalog $(DESTDIR)$(CATALOGDIR)/importerd.catalog
 	install -D -m 0644 $(BIN)/man/importerd.8.gz $(DESTDIR)$(MANDIR)/man8/importerd.8.gz
 	install -D -m 0644 $(BIN)/man/importerd.toml.5.gz $(DESTDIR)$(MANDIR)/man5/importerd.toml.5.gz
 	install -D -m 0644 $(BIN)/completions/bash $(DESTDIR)$(BASHDIR)/importerd
@@ -122,6 +125,7 @@ uninstall: ## remove what install has installed; configuration and spools stay
 	rm -f $(DESTDIR)$(PREFIX)/bin/importerd
 	rm -f $(DESTDIR)$(UNITDIR)/importerd.service $(DESTDIR)$(UNITDIR)/importerd.socket
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/importerd.conf $(DESTDIR)$(TMPFILESDIR)/importerd.conf
+	rm -f $(DESTDIR)$(CATALOGDIR)/importerd.catalog
 	rm -f $(DESTDIR)$(MANDIR)/man8/importerd.8.gz $(DESTDIR)$(MANDIR)/man5/importerd.toml.5.gz
 	rm -f $(DESTDIR)$(BASHDIR)/importerd $(DESTDIR)$(ZSHDIR)/_importerd $(DESTDIR)$(FISHDIR)/importerd.fish
 

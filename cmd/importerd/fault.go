@@ -67,6 +67,12 @@ func gravest(errs []error) error {
 func (p *program) tell(err error) int {
 	hint := hintFor(err)
 
+	if p.native {
+		p.tellJournal(err, hint)
+
+		return code(err)
+	}
+
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(p.stderr, "importerd: %s\n", strings.TrimSuffix(line, "\n"))
 	}
@@ -76,6 +82,24 @@ func (p *program) tell(err error) int {
 	}
 
 	return code(err)
+}
+
+// tellJournal writes to the journal why the daemon ends, a message for each line.
+func (p *program) tellJournal(err error, hint string) {
+	lines := newLogQueue(p.sink())
+	go lines.run()
+
+	defer lines.close(logGrace)
+
+	log := p.logger(logOptions{format: "json", level: "info"}, lines)
+
+	for line := range strings.Lines(err.Error()) {
+		log.Error().Int("exit", code(err)).Str("err", strings.TrimSuffix(line, "\n")).Msg("importerd cannot go on")
+	}
+
+	for line := range strings.Lines(hint) {
+		log.Info().Str("hint", strings.TrimSuffix(line, "\n")).Msg("what to do")
+	}
 }
 
 // hintFor returns what to do about err; empty: the error says it.

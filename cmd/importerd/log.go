@@ -8,6 +8,8 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"importerd/internal/systemd"
 )
 
 // stamp is how times are written in the log: RFC 3339 with milliseconds.
@@ -20,9 +22,19 @@ type logOptions struct{ format, level string }
 func (o *logOptions) flags(cmd *cobra.Command) {
 	o.format, o.level = "auto", "info"
 	cmd.Flags().Var(&word{&o.format, []string{"auto", "json", "console"}}, "log-format",
-		"auto is console on a terminal, json otherwise")
+		"auto is console on a terminal, fields for systemd's journal, json otherwise")
 	cmd.Flags().Var(&word{&o.level, []string{"debug", "info", "warn", "error"}}, "log-level",
 		"what is less important is not logged")
+}
+
+// sink returns what takes the lines of the log: standard error, or the journal of
+// systemd if standard error leads there.
+func (p *program) sink() io.Writer {
+	if p.native {
+		return systemd.NewJournal(systemd.JournalSocket, p.stderr)
+	}
+
+	return p.stderr
 }
 
 // logger returns what the options say, writing to out, which leads to standard
@@ -59,6 +71,8 @@ func consoleWriter(file *os.File, out io.Writer, stamped bool) zerolog.ConsoleWr
 		NoColor:     !term.IsTerminal(int(file.Fd())),
 		TimeFormat:  time.TimeOnly,
 		FieldsOrder: []string{"spool", "file", "attempt", "took"},
+		// The message says it, or the error.
+		FieldsExclude: []string{"state", "verdict", "exit", "signal"},
 	}
 
 	if !stamped {

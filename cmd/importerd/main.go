@@ -24,6 +24,7 @@ type program struct {
 	sockets    []net.Listener // that the supervisor hands over
 	warning    error          // what is wrong with what the supervisor gave; nil: nothing
 	output     string         // how results are printed: text or json
+	native     bool           // the daemon's log goes to systemd's journal with all its fields
 }
 
 func main() { os.Exit(run()) }

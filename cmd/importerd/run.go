@@ -116,6 +116,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 	}
 
 	d.fromEnv = set
+	d.native = d.log.format == "auto" && d.supervisor.Journal(d.stderr)
 
 	cfg, err := d.settings(args)
 	if err != nil {
@@ -126,7 +127,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 
-	lines := newLogQueue(d.stderr)
+	lines := newLogQueue(d.sink())
 	go lines.run()
 
 	defer lines.close(logGrace)

@@ -49,10 +49,7 @@ func (p *Pool) tell(u *unit) {
 // details adds to the line about a unit's end what there is to say.
 func details(e *zerolog.Event, u *unit) *zerolog.Event {
 	rec := &u.rec
-
-	if rec.Exit != nil && u.verdict != "" {
-		e = e.Str("took", rec.Exit.Took.Round(time.Microsecond).String())
-	}
+	e = outcome(e, u).Str("state", string(rec.State))
 
 	switch rec.State {
 	case job.Deferred:
@@ -72,6 +69,25 @@ func details(e *zerolog.Event, u *unit) *zerolog.Event {
 
 	if rec.Error != "" {
 		e = e.Str("err", rec.Error)
+	}
+
+	return e
+}
+
+// outcome adds how the attempt ended, if there was one.
+func outcome(e *zerolog.Event, u *unit) *zerolog.Event {
+	exit := u.rec.Exit
+	if exit == nil || u.verdict == "" {
+		return e
+	}
+
+	e = e.Str("took", exit.Took.Round(time.Microsecond).String()).Str("verdict", string(u.verdict))
+
+	switch {
+	case exit.Signal != "":
+		e = e.Str("signal", exit.Signal)
+	case exit.Code >= 0:
+		e = e.Int("exit", exit.Code)
 	}
 
 	return e

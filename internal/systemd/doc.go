@@ -18,4 +18,6 @@
 // READY, RELOADING and STOPPING are datagrams of their own, in their order: of
 // several states in one datagram the supervisor sees the last only. The other
 // three share one.
+//
+// Journal is beside it: systemd's journal takes the log with all its fields.
 package systemd

@@ -74,6 +74,7 @@ recipe() {
 # uninstall takes away what fresh has installed, and all directories.
 uninstall() {
 	rm -f $units/importerd.* /usr/lib/{sysusers,tmpfiles}.d/importerd.conf /usr/bin/importerd
+	rm -f /usr/lib/systemd/catalog/importerd.catalog
 	rm -rf /srv/importerd /run/importerd /etc/importerd
 	systemctl daemon-reload
 }
@@ -120,7 +121,7 @@ drop() {
 }
 
 # files FOLDER prints how many files are in it.
-files() { find "$spool/$1" -maxdepth 1 -type f ! -name '.*' | wc -l; }
+files() { find "$spool/$1" -maxdepth 1 -type f ! -name '.*' -printf . | wc -c; }
 
 # has FOLDER NUMBER succeeds if so many are in it.
 has() { [[ $(files "$1") == "$2" ]]; }
