@@ -55,7 +55,7 @@ func receive(t *testing.T, conn *net.UnixConn) fields {
 		t.Fatal(err)
 	}
 
-	message, control := make([]byte, 1<<20), make([]byte, 256)
+	message, control := make([]byte, 1<<16), make([]byte, 256)
 
 	n, controls, _, _, err := conn.ReadMsgUnix(message, control)
 	if err != nil {
@@ -192,7 +192,7 @@ func TestJournalFields(t *testing.T) {
 func TestJournalThatNobodyReads(t *testing.T) {
 	t.Parallel()
 
-	const lines = 2000 // more than any socket keeps
+	const lines = 1000 // more than any socket keeps
 
 	conn, log := testJournal(t)
 	written := make(chan int, lines)
