@@ -155,9 +155,13 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 		return &fault{code: codeConfig, err: err}
 	}
 
-	hangUp := func(ctx context.Context) { d.hangUp(ctx, log, a) }
+	beat, end, every := a.Loop("signals")
+	defer end()
 
-	return signals.during(cmd.Context(), a.Signal, hangUp, func() error { return d.live(cmd.Context(), a) })
+	return signals.during(cmd.Context(), answers{
+		stop: a.Signal, beat: beat, every: every,
+		hangUp: func(ctx context.Context) { d.hangUp(ctx, log, a) },
+	}, func() error { return d.live(cmd.Context(), a) })
 }
 
 // live runs the application.

@@ -29,12 +29,16 @@ func listen() signals {
 // ignore gives the signals their usual effect back.
 func (s signals) ignore() { signal.Stop(s) }
 
-// during runs live and answers signals until it returns. stop is called for each wish
-// to stop; hangUp for SIGHUP, never twice at a time: it may take long, and may be left
-// to end when its context is done.
-func (s signals) during(
-	ctx context.Context, stop func(), hangUp func(context.Context), live func() error,
-) error {
+// answers are what signals bring about.
+type answers struct {
+	stop   func()                // for each wish to stop
+	hangUp func(context.Context) // for SIGHUP, never twice at a time; may be left to end when its context is done
+	beat   func()                // at each turn of the loop
+	every  time.Duration         // so often at least
+}
+
+// during runs live and answers signals until it returns.
+func (s signals) during(ctx context.Context, a answers, live func() error) error {
 	ctx, end := context.WithCancel(ctx)
 	hangUps := make(chan struct{}, 1) // answer sends and closes, received below; one waits at most
 
@@ -43,11 +47,11 @@ func (s signals) during(
 	wg.Go(func() {
 		defer close(hangUps)
 
-		s.answer(ctx, stop, hangUps)
+		s.answer(ctx, a, hangUps)
 	})
 	wg.Go(func() {
 		for range hangUps {
-			hangUp(ctx)
+			a.hangUp(ctx)
 		}
 	})
 
@@ -60,13 +64,19 @@ func (s signals) during(
 }
 
 // answer answers signals until ctx is done.
-func (s signals) answer(ctx context.Context, stop func(), hangUps chan<- struct{}) {
+func (s signals) answer(ctx context.Context, a answers, hangUps chan<- struct{}) {
 	var last wish
 
+	turn := time.NewTicker(a.every)
+	defer turn.Stop()
+
 	for {
+		a.beat()
+
 		select {
 		case <-ctx.Done():
 			return
+		case <-turn.C:
 		case sig := <-s:
 			switch {
 			case sig == syscall.SIGHUP:
@@ -75,7 +85,7 @@ func (s signals) answer(ctx context.Context, stop func(), hangUps chan<- struct{
 				default: // the one that waits has not begun: it is for this signal too
 				}
 			case sig != syscall.SIGPIPE && last.isNew(sig):
-				stop()
+				a.stop()
 			}
 		}
 	}

@@ -19,10 +19,14 @@ func TestSignals(t *testing.T) {
 		ended := make(chan error)
 
 		go func() {
-			ended <- s.during(t.Context(), func() { stops++ }, func(ctx context.Context) {
-				hangUps++
+			ended <- s.during(t.Context(), answers{
+				stop: func() { stops++ },
+				hangUp: func(ctx context.Context) {
+					hangUps++
 
-				<-ctx.Done() // a reload that takes long holds up nobody
+					<-ctx.Done() // a reload that takes long holds up nobody
+				},
+				beat: func() {}, every: time.Hour,
 			}, func() error {
 				<-end
 

@@ -169,6 +169,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	group.Add("supervisor's messages", tellGrace, a.notifier.Run)
 	group.Add("status", tellGrace, a.status)
+	group.Add("monitor", tellGrace, a.monitored)
 	group.Add("api", apiGrace, a.api.run)
 	//nolint:contextcheck // the spools live by the stages: they outlive the signal to stop
 	group.AddLasting("spools", a.longestStop, func(context.Context) error {

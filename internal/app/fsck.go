@@ -210,7 +210,7 @@ func (c *fsck) mend(ctx context.Context, l *line) error {
 // have left in processing/ out of it, as a daemon does that is stopped at once.
 func (c *fsck) recover(ctx context.Context, past process.Past, deps process.Deps) error {
 	deps = c.findings.attach(deps)
-	deps.LoopPulse, deps.FinishPulse = noPulse{}, noPulse{}
+	deps.LoopPulse, deps.FinishPulse, deps.NotifyPulse = noPulse{}, noPulse{}, noPulse{}
 	deps.Look = func(string) {}
 	deps.Log = zerolog.Nop()
 

@@ -84,6 +84,8 @@ func sameDir(a, b string) bool {
 // and nothing was done. A line that comes waits for those to be gone that have its
 // name or its directory.
 func (s *lines) replace(leave, come []*line) bool {
+	s.queue(leave, come)
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
@@ -93,14 +95,6 @@ func (s *lines) replace(leave, come []*line) bool {
 
 	s.wanted = slices.DeleteFunc(s.wanted, func(l *line) bool { return slices.Contains(leave, l) })
 	s.leaving = append(s.leaving, leave...)
-
-	for _, l := range come {
-		for _, other := range s.leaving {
-			if l.name == other.name || sameDir(l.dir, other.dir) {
-				l.after = append(l.after, other)
-			}
-		}
-	}
 
 	s.add(come)
 	s.tellHub()
@@ -115,6 +109,22 @@ func (s *lines) replace(leave, come []*line) bool {
 	}
 
 	return true
+}
+
+// queue notes for those that come which of those that leave they wait for. mu is not
+// held: the disk may take long.
+func (s *lines) queue(leave, come []*line) {
+	s.mu.Lock()
+	leaving := slices.Concat(s.leaving, leave)
+	s.mu.Unlock()
+
+	for _, l := range come {
+		for _, other := range leaving {
+			if l.name == other.name || sameDir(l.dir, other.dir) {
+				l.after = append(l.after, other)
+			}
+		}
+	}
 }
 
 // add adds lines that do not run yet; mu is held, or nobody else knows s.

@@ -123,6 +123,7 @@ func (l *line) deps(s *session, r *rules) process.Deps {
 		Ready:  s.watcher.Ready(), Look: s.watcher.Look,
 		Kill:      l.app.stages.Killed(),
 		LoopPulse: s.pulse(dog, r.Name+" pool"), FinishPulse: s.pulse(dog, r.Name+" finisher"),
+		NotifyPulse: s.pulse(dog, r.Name+" on_failed"),
 		Log: l.log,
 	}
 }

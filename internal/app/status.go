@@ -15,12 +15,16 @@ const statusEvery = time.Second
 // status keeps the supervisor's status line true until ctx is done and the
 // spools have drained.
 func (a *App) status(ctx context.Context) error {
-	tick := time.NewTicker(statusEvery)
+	beat, end, every := a.Loop("status")
+	defer end()
+
+	tick := time.NewTicker(min(statusEvery, every))
 	defer tick.Stop()
 
 	for {
 		select {
 		case <-tick.C:
+			beat()
 			a.notifier.Status(a.statusLine(time.Now()))
 		case <-ctx.Done():
 			return nil

@@ -55,8 +55,9 @@ type Deps struct {
 	Notify func(ctx context.Context, rec job.Record, note []byte) error
 	// Kill is closed when handlers are to be killed without any grace.
 	Kill <-chan struct{}
-	// LoopPulse and FinishPulse tell the watchdog that the two loops come round.
-	LoopPulse, FinishPulse Pulse
+	// LoopPulse, FinishPulse and NotifyPulse tell the watchdog that the three loops
+	// come round.
+	LoopPulse, FinishPulse, NotifyPulse Pulse
 	Log                    zerolog.Logger
 }
 

@@ -14,8 +14,9 @@ import (
 // notifier runs the operator's on_failed command, one at a time, in the order
 // of the failures.
 type notifier struct {
-	log  zerolog.Logger
-	wake chan struct{} // add and close send, run receives; holds one; never closed
+	log   zerolog.Logger
+	pulse Pulse
+	wake  chan struct{} // add and close send, run receives; holds one; never closed
 
 	mu      sync.Mutex
 	pending []notice // guarded by mu
@@ -36,8 +37,8 @@ type notice struct {
 // notifyLimit is how long one run of the command may last: those behind it wait.
 const notifyLimit = 10 * time.Minute
 
-func newNotifier(log zerolog.Logger) *notifier {
-	return &notifier{log: log, wake: make(chan struct{}, 1)}
+func newNotifier(log zerolog.Logger, pulse Pulse) *notifier {
+	return &notifier{log: log, pulse: pulse, wake: make(chan struct{}, 1)}
 }
 
 // add queues a notice. It does not block.
@@ -69,15 +70,24 @@ func (n *notifier) poke() {
 
 // run tells what is queued until it is closed and all is told. When work is
 // done the calls come back at once, and what was not told is told by the next start.
-func (n *notifier) run(work context.Context) {
+// It comes round at least each beatEvery.
+func (n *notifier) run(work context.Context, beatEvery time.Duration) {
+	beat := time.NewTicker(beatEvery)
+	defer beat.Stop()
+
 	for {
+		n.pulse.Beat()
+
 		next, more := n.next()
 
 		switch {
 		case next != nil:
 			n.tell(work, next)
 		case more:
-			<-n.wake
+			select {
+			case <-n.wake:
+			case <-beat.C:
+			}
 		default:
 			return
 		}
@@ -89,6 +99,9 @@ func (n *notifier) run(work context.Context) {
 func (n *notifier) tell(work context.Context, next *notice) {
 	ctx, cancel := context.WithTimeout(work, notifyLimit)
 	defer cancel()
+
+	n.pulse.Waiting() // for the command, which has its limit, and for the disk
+	defer n.pulse.Back()
 
 	err := next.call(ctx, next.rec, next.note)
 

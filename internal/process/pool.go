@@ -81,7 +81,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 
 	p := &Pool{
 		deps:     deps,
-		notifier: newNotifier(deps.Log),
+		notifier: newNotifier(deps.Log, deps.NotifyPulse),
 		events:   make(chan func()), toFinish: make(chan []*unit), gone: make(chan struct{}),
 		state: state{
 			names: map[string]*unit{}, running: map[job.ID]*unit{}, flushing: map[*unit]struct{}{},
@@ -116,7 +116,7 @@ func (p *Pool) Run(intake, work context.Context) error {
 	finish := newFinisher(p, p.cutOff)
 
 	writers.Go(func() { result = finish.run(work) })
-	writers.Go(func() { p.notifier.run(work) })
+	writers.Go(func() { p.notifier.run(work, p.cfg().BeatEvery) })
 
 	p.door.open()
 	p.loop(intake, work)

@@ -124,7 +124,7 @@ func openProblem(f job.File, err error) error {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ETXTBSY):
 		return fmt.Errorf("%w: %w", job.ErrOpen, err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: mode %04o, owner %s", job.ErrUnreadable, f.Mode, userName(f.UID))
+		return &job.UnreadableError{Mode: f.Mode, Owner: userName(f.UID)}
 	}
 
 	return err

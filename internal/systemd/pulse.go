@@ -14,6 +14,12 @@ type Pulse struct {
 
 // Beat says that the loop has come round. A loop calls it at each turn.
 func (p *Pulse) Beat() {
+	hang(p.name)
+	p.beat()
+}
+
+// beat is Beat without the hook.
+func (p *Pulse) beat() {
 	// Reading first: a loop that turns quickly writes to memory once between two
 	// looks only.
 	if !p.beaten.Load() {
@@ -28,7 +34,7 @@ func (p *Pulse) Waiting() { p.waiting.Add(1) }
 // Back says that the disk has answered. It is a beat too.
 func (p *Pulse) Back() {
 	// In this order, or the watchdog could look in between and see neither.
-	p.Beat()
+	p.beat()
 
 	if p.waiting.Add(-1) < 0 {
 		panic("bug: loop " + p.name + " is back from no waiting")

@@ -39,6 +39,8 @@ func (n *Notifier) Run(ctx context.Context) error {
 	defer stop()
 
 	for {
+		hang("supervisor") // it has no pulse: the watchdog lives in this loop
+
 		select {
 		case <-ctx.Done():
 			r.timer.Stop()

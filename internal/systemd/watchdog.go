@@ -39,7 +39,7 @@ func (d *Watchdog) Interval() time.Duration {
 // watchdog's next look, and then has to beat.
 func (d *Watchdog) Pulse(name string) *Pulse {
 	p := &Pulse{dog: d, name: name}
-	p.Beat()
+	p.beat()
 
 	d.mu.Lock()
 	defer d.mu.Unlock()

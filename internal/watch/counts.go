@@ -89,7 +89,15 @@ func (s snapshot) counts() Counts {
 type tally struct {
 	n       [reasons]int
 	example [reasons]string
-	oldest  time.Time // ctime, of files that wait
+	why     [reasons]string // of the example, where more is known than the reason says
+	oldest  time.Time       // ctime, of files that wait
+}
+
+// explain notes why a file that is then added is passed over, if it is the example.
+func (t *tally) explain(v verdict) {
+	if t.n[v.reason] == 0 {
+		t.why[v.reason] = v.why
+	}
 }
 
 // add counts one file; its ctime is zero where not known.

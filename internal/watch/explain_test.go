@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"testing"
@@ -127,6 +128,20 @@ func TestHeldFilesAreCountedAndTriedAgain(t *testing.T) {
 			r.until("no held file", func(c Counts) bool { return c.Waiting == 0 })
 		})
 	}
+}
+
+// Who looks for help with an unreadable file wants to know whose it is.
+func TestUnreadableTellsModeAndOwner(t *testing.T) {
+	t.Parallel()
+
+	r := newRig(t)
+	r.inbox.bend = func(f job.File, _ error) (job.File, error) {
+		return f, fmt.Errorf("probe: %w", &job.UnreadableError{Mode: 0o600, Owner: "up1"})
+	}
+	r.drop("a.csv", "1")
+	r.start()
+	r.explained("a.csv", "unreadable: mode 0600, owner up1")
+	r.until("held file", func(c Counts) bool { return c.Reasons[job.ReasonUnreadable] == 1 })
 }
 
 // A change of mode makes an event; no sweep is needed.

@@ -183,6 +183,10 @@ func (l *loop) explain(name string) job.Reason {
 	}
 
 	answer := meanings[v.reason]
+	if v.why != "" {
+		answer.Text = v.why
+	}
+
 	if v.reason == settling {
 		answer.Until = v.again
 	}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -31,7 +32,7 @@ func (r *report) tell(log zerolog.Logger, before, now *tally) {
 		default:
 			r.told[i] = true
 
-			log.WithLevel(level(reason(i))).Str("why", meaning.Text).Int("files", n).
+			log.WithLevel(level(reason(i))).Str("why", cmp.Or(now.why[i], meaning.Text)).Int("files", n).
 				Str("example", job.Show(now.example[i])).Msg("files passed over")
 		}
 	}

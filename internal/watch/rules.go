@@ -41,6 +41,7 @@ type verdict struct {
 	reason reason
 	again  time.Duration // look again after this; zero: when somebody mentions it
 	file   job.File      // as it is now; zero where that is not known
+	why    string        // more than the reason's text says; empty: no more
 }
 
 // rules decide whether a file is whole. They do no I/O and know no clock.
@@ -95,7 +96,7 @@ func (r *rules) judge(s *sight, file job.File, err error, before, now time.Time)
 	case errors.Is(err, job.ErrNotRegular):
 		return verdict{reason: notRegular}
 	case errors.Is(err, job.ErrUnreadable):
-		return verdict{reason: unreadable, file: file}
+		return verdict{reason: unreadable, file: file, why: detail(err)}
 	default:
 		return verdict{reason: ioError, file: file}
 	}
@@ -156,4 +157,13 @@ func (s *sight) note(file job.File, before, now time.Time) {
 	}
 
 	s.file, s.since = file, now
+}
+
+// detail says how a file is unreadable; empty: that is not known.
+func detail(err error) string {
+	if e, ok := errors.AsType[*job.UnreadableError](err); ok {
+		return e.Error()
+	}
+
+	return ""
 }

@@ -188,6 +188,7 @@ func (l *loop) find(name string) {
 		l.handOn(v.file)
 	case v.again > 0 && l.keep(name, known, v):
 	default:
+		s.tally.explain(v)
 		s.tally.add(v.reason, name, v.file.Ctime)
 	}
 }

@@ -63,10 +63,13 @@ replaced() {
 	grep -qx ActiveState=active <<<"$now" && ! grep -qxE "MainPID=(0|$1)" <<<"$now"
 }
 
+# quote MARK prints what follows a mark in docs/systemd.md.
+quote() { sed -n "/^<!-- $1 -->\$/,/^\`\`\`\$/p" /share/docs/systemd.md | sed '1,2d; $d'; }
+
 # recipe MARK runs the commands that follow a mark in docs/systemd.md.
 recipe() {
 	local text
-	text=$(sed -n "/^<!-- $1 -->\$/,/^\`\`\`\$/p" /share/docs/systemd.md | sed '1,2d; $d')
+	text=$(quote "$1")
 	[[ -n $text ]] || fail "docs/systemd.md has no commands for '$1'"
 	bash -euc "$text" </dev/null || fail "the commands for '$1' end with $?"
 }

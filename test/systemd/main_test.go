@@ -48,13 +48,17 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// share builds the daemon into dir and puts beside it what belongs to it.
+// share builds the daemon into dir, also with the switch that makes a loop hang, and
+// puts beside it what belongs to it.
 func share(dir string) error {
-	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "importerd"), "importerd/cmd/importerd")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	for name, tags := range map[string]string{"importerd": "", "importerd-hang": "hang"} {
+		build := exec.Command("go", "build", "-trimpath", "-tags", tags,
+			"-o", filepath.Join(dir, name), "importerd/cmd/importerd")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w\n%s", err, out)
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("build: %w\n%s", err, out)
+		}
 	}
 
 	for _, from := range []string{"../../packaging", "../../docs", "cases"} {

@@ -1,6 +1,8 @@
 package systemd_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,7 +150,13 @@ func root(t *testing.T, r release) string {
 		dir = filepath.Join(cache, "importerd", "roots")
 	}
 
-	dir = filepath.Join(dir, r.name)
+	// One that was made by another version of the script is another one.
+	script, err := os.ReadFile("roots")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	dir = filepath.Join(dir, fmt.Sprintf("%s-%.4x", r.name, sha256.Sum256(script)))
 
 	if _, err := os.Stat(dir); err == nil {
 		return dir
