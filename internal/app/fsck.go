@@ -244,3 +244,6 @@ func (noPulse) Waiting() {}
 
 // Back does nothing.
 func (noPulse) Back() {}
+
+// End does nothing.
+func (noPulse) End() {}

@@ -323,8 +323,14 @@ func (l *line) live(s *session, stop func(), work context.Context) error {
 
 	var lost, kept error
 
-	watching.Go(func() { kept = s.keep(s.intake, stop) })
 	watching.Go(func() {
+		defer s.keeping.End()
+
+		kept = s.keep(s.intake, stop)
+	})
+	watching.Go(func() {
+		defer s.watching.End()
+
 		lost = s.watcher.Run(s.intake)
 
 		stop()

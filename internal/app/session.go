@@ -30,6 +30,8 @@ type session struct {
 	pool    *process.Pool
 	keeper  *keep.Keeper
 	pulses  []*systemd.Pulse // of the loops of all three
+
+	watching, keeping *systemd.Pulse // those whose loops end before the pool
 }
 
 // pulse registers one more loop with the watchdog. It counts as alive until go.
@@ -65,13 +67,13 @@ func (l *line) build(s *session, r *rules) error {
 	var err error
 
 	dog := l.app.notifier.Watchdog()
-	pulse := s.pulse(dog, r.Name+" watch")
+	s.watching = s.pulse(dog, r.Name+" watch")
 
 	watching := r.watching()
 	watching.Husk, watching.Log = s.journal.Husks(), l.log
-	watching.Beat, watching.BeatEvery = pulse.Beat, dog.Interval()
+	watching.Beat, watching.BeatEvery = s.watching.Beat, dog.Interval()
 
-	if s.watcher, err = watch.New(inbox{s.spool, s.journal, pulse}, watching); err != nil {
+	if s.watcher, err = watch.New(inbox{s.spool, s.journal, s.watching}, watching); err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
 
@@ -90,13 +92,14 @@ func (l *line) buildKeeper(s *session, r *rules) error {
 	var err error
 
 	dog := l.app.notifier.Watchdog()
+	s.keeping = s.pulse(dog, r.Name+" keeper")
 	keeping := r.keeping()
 	keeping.BeatEvery = dog.Interval()
 
 	s.keeper, err = keep.New(keeping, keep.Deps{
 		Folders: s.spool, Logs: logs{s.spool}, History: history{s.journal},
 		Wall:  func() time.Time { return time.Now().Round(0) },
-		Pulse: s.pulse(dog, r.Name+" keeper"), Log: l.log,
+		Pulse: s.keeping, Log: l.log,
 	})
 	if err != nil {
 		return fmt.Errorf("keep: %w", err)

@@ -228,4 +228,6 @@ type Pulse interface {
 	// Waiting says that the loop waits for the disk, until Back: that is alive.
 	Waiting()
 	Back()
+	// End says that the loop has ended.
+	End()
 }

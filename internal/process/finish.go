@@ -33,6 +33,8 @@ func newFinisher(p *Pool, cutOff context.CancelFunc) *finisher {
 // run finishes units until the loop closes the channel. What is still stuck
 // when work is done is tried once more and then left for the next start.
 func (f *finisher) run(work context.Context) error {
+	defer f.pool.deps.FinishPulse.End()
+
 	beat := time.NewTicker(f.pool.cfg().BeatEvery)
 	defer beat.Stop()
 

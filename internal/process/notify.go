@@ -72,6 +72,8 @@ func (n *notifier) poke() {
 // done the calls come back at once, and what was not told is told by the next start.
 // It comes round at least each beatEvery.
 func (n *notifier) run(work context.Context, beatEvery time.Duration) {
+	defer n.pulse.End()
+
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
 

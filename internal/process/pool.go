@@ -120,6 +120,7 @@ func (p *Pool) Run(intake, work context.Context) error {
 
 	p.door.open()
 	p.loop(intake, work)
+	p.deps.LoopPulse.End()
 	close(p.gone)
 	p.door.shut()
 	p.flights.Wait()

@@ -392,6 +392,7 @@ func (p *pulse) count() int {
 
 func (p *pulse) Waiting() {}
 func (p *pulse) Back()    {}
+func (p *pulse) End()     {}
 
 // ear is a teller that writes down what it hears and complains about the order.
 type ear struct {
