@@ -58,7 +58,7 @@ type Deps struct {
 	// LoopPulse, FinishPulse and NotifyPulse tell the watchdog that the three loops
 	// come round.
 	LoopPulse, FinishPulse, NotifyPulse Pulse
-	Log                    zerolog.Logger
+	Log                                 zerolog.Logger
 }
 
 // Intake is the inbox as the pool sees it.
