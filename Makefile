@@ -63,6 +63,10 @@ test-faults: deps ## kill it, cut its power, break its disk: minutes, and most o
 test-systemd: deps ## run the daemon under real systemds in namespaces: as root, minutes
 	SYSTEMD=1 $(GO) test -count=1 -timeout 15m -v $(TESTFLAGS) ./test/systemd/
 
+.PHONY: test-packages
+test-packages: deps ## look into .deb and .rpm, and build them twice: a minute
+	PACKAGES=1 $(GO) test -count=1 -timeout 15m -v $(TESTFLAGS) ./test/packages/
+
 .PHONY: race
 race: ## run all tests under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) ./...

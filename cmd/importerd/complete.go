@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"importerd/internal/config"
 	"importerd/internal/job"
@@ -17,6 +18,18 @@ const maxOffered = 100
 func mustComplete(err error) {
 	if err != nil {
 		panic("bug: " + err.Error())
+	}
+}
+
+// completeChoices offers the values of all options that have but a few.
+func completeChoices(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if choices := strings.Split(f.Value.Type(), "|"); len(choices) > 1 {
+				mustComplete(cmd.RegisterFlagCompletionFunc(f.Name,
+					cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)))
+			}
+		})
 	}
 }
 

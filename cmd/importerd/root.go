@@ -50,6 +50,7 @@ func (p *program) root() *cobra.Command {
 		p.statusCommand(), p.monitorCommand(), p.explainCommand(), p.jobsCommand(), p.showCommand(), p.logCommand(),
 		p.reloadCommand(), p.fsckCommand(), p.versionCommand())
 	root.SetHelpCommand(helpCommand(root))
+	completeChoices(root)
 
 	return root
 }
