@@ -177,6 +177,10 @@ func list(t *testing.T, command ...string) []string {
 	var files []string
 
 	for line := range strings.Lines(string(out)) {
+		if strings.HasSuffix(line, "/\n") && command[0] == "tar" {
+			t.Errorf("the archive has the directory %s", line)
+		}
+
 		line = strings.TrimPrefix(strings.TrimSuffix(line, "\n"), ".")
 		line = strings.Replace(line, "/usr/local/", "/usr/", 1)
 		line = strings.Replace(line, "/vendor-completions/", "/site-functions/", 1)

@@ -105,6 +105,16 @@ handler() {
 	chmod 0755 /usr/local/bin/handler
 }
 
+# slow_handler makes a command that takes some seconds and says when it has come to
+# its end.
+slow_handler() {
+	handler <<-'END'
+		#!/bin/bash
+		for i in {1..60}; do sleep 0.1; done
+		echo whole >>/srv/importerd/trace/end
+	END
+}
+
 # config [LINE…] writes the configuration of one spool, with more lines for it.
 config() {
 	{

@@ -61,19 +61,19 @@ func share(dir string) error {
 		}
 	}
 
-	for _, from := range []string{"../../packaging", "../../docs", "cases"} {
+	for _, from := range []string{"../../packaging", "../../docs", "cases", "packages"} {
 		if err := os.CopyFS(filepath.Join(dir, filepath.Base(from)), os.DirFS(from)); err != nil {
 			return fmt.Errorf("share: %w", err)
 		}
 	}
 
-	for _, name := range []string{"lib.sh", "package"} {
+	for _, name := range []string{"lib.sh", "../../README.md"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return fmt.Errorf("share: %w", err)
 		}
 
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), text, 0o644); err != nil {
 			return fmt.Errorf("share: %w", err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -66,32 +65,6 @@ func (b *box) check(t *testing.T, name string) {
 
 	if err != nil {
 		t.Error(err)
-	}
-}
-
-// TestPackage installs, upgrades, removes and purges the .deb.
-func TestPackage(t *testing.T) {
-	t.Parallel()
-
-	for _, r := range releases() {
-		root(t, r) // or skip before building anything
-	}
-
-	for _, version := range []string{"1", "2"} {
-		build := exec.CommandContext(t.Context(), "../../scripts/package", runtime.GOARCH)
-		build.Env = append(os.Environ(), "VERSION="+version, "OUT="+os.Getenv(shareVar))
-
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
-
-	for _, r := range releases() {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
-
-			boot(t, root(t, r)).check(t, "package")
-		})
 	}
 }
 
