@@ -23,12 +23,13 @@ const module = "importerd/"
 //
 //nolint:gochecknoglobals // a table that nobody writes to
 var architecture = []struct{ name, imports string }{
-	{"cmd/importerd", "app, config, control/client, control/wire, journal, spool, job, systemd"},
+	{"cmd/importerd", "app, config, control/client, control/wire, handler/enter, journal, spool, job, systemd"},
 	{"app", "process, watch, keep, spool, journal, handler, handler/cgroup, handler/command, drain, systemd, config, " +
 		"control, control/metrics, control/monitor, control/wire, job"},
 	{"process", "handler, job"},
-	{"handler/cgroup", "nothing"},
+	{"handler/cgroup", "handler/enter"},
 	{"handler/command", "handler, handler/cgroup, job"},
+	{"handler/enter", "nothing"},
 	{"handler", "job"},
 	{"watch", "job"},
 	{"keep", "job"},

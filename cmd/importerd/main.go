@@ -6,10 +6,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 
+	"importerd/internal/handler/enter"
 	"importerd/internal/systemd"
 )
 
@@ -31,6 +33,14 @@ func main() { os.Exit(run()) }
 
 // run is main, with an exit code. Nothing has started before it.
 func run() int {
+	if enter.Wanted(os.Args) { // a step on the way to a command, not us
+		if err := enter.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "importerd:", err)
+		}
+
+		return codeUsage
+	}
+
 	supervisor, err := systemd.TakeEnv()
 	sockets, sockErr := systemd.TakeSockets()
 

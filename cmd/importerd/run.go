@@ -149,7 +149,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 
 	a, err := app.New(cmd.Context(), app.Options{
 		Config: cfg, Environ: d.environ, Env: d.supervisor, Once: d.once, Log: log,
-		Version: thisBuild().Version, Sockets: d.sockets, Reload: d.again(log),
+		Version: thisBuild().Version, Sockets: d.sockets, Reload: d.again(log), Enters: true,
 	})
 	if err != nil {
 		return &fault{code: codeConfig, err: err}

@@ -48,7 +48,10 @@ type Options struct {
 	Version string // of the program
 	// Sockets are listened on instead of what the configuration says, if there are any.
 	Sockets []net.Listener
-	Log     zerolog.Logger
+	// Enters says that the program calls enter.Run for enter.Name: then attempts get their
+	// cgroups also where the kernel may not start a process in one.
+	Enters bool
+	Log    zerolog.Logger
 }
 
 // App is the daemon.

@@ -20,7 +20,7 @@ import (
 // isolate takes the daemon's own cgroup over if it is delegated, and ends what an
 // earlier daemon has left there. To have none is no trouble, unless limits are wanted.
 func (a *App) isolate() {
-	groups, err := takeOver(a.opts.Log)
+	groups, err := takeOver(a.opts.Log, a.opts.Enters)
 	if err != nil {
 		a.opts.Log.Debug().Err(err).Msg("no cgroups for attempts, their process groups must do")
 		a.unmet = func(cgroup.Limits) error { return err }
@@ -43,7 +43,7 @@ func (a *App) isolate() {
 
 // takeOver returns the daemon's own cgroup, which the daemon itself has left for a
 // leaf, or says why not.
-func takeOver(log zerolog.Logger) (*cgroup.Root, error) {
+func takeOver(log zerolog.Logger, enters bool) (*cgroup.Root, error) {
 	own, err := cgroup.Own()
 	if err == nil {
 		err = own.Delegated()
@@ -58,7 +58,15 @@ func takeOver(log zerolog.Logger) (*cgroup.Root, error) {
 		return nil, err //nolint:wrapcheck // as above
 	}
 
-	if err := groups.MoveIn(); err != nil {
+	if enters {
+		groups.Enter()
+	}
+
+	if err = groups.Usable(); err == nil {
+		err = groups.MoveIn()
+	}
+
+	if err != nil {
 		return nil, errors.Join(err, groups.Close())
 	}
 
@@ -87,7 +95,7 @@ func limitsOf(s config.Spool) cgroup.Limits {
 
 // isolation says what keeps the processes of an attempt together.
 func (a *App) isolation() wire.Isolation {
-	if a.groups != nil && a.groups.On() {
+	if a.groups != nil {
 		return wire.Cgroup
 	}
 

@@ -24,9 +24,6 @@ type Group struct {
 	fd   int
 }
 
-// FD returns the directory, for syscall.SysProcAttr. It is valid until Remove or Close.
-func (g *Group) FD() int { return g.fd }
-
 // Kill ends all at once, also what is frozen, what has made a session of its own and
 // what runs as somebody else. Nobody forks out of it.
 func (g *Group) Kill() { _ = write(g.fd, "cgroup.kill", "1") }
@@ -134,8 +131,8 @@ func (g *Group) Populated() bool {
 	return err != nil || e.populated
 }
 
-// Gone says whether somebody has removed the group: no process can be started in it.
-func (g *Group) Gone() bool {
+// gone says whether somebody has removed the group: no process can be started in it.
+func (g *Group) gone() bool {
 	return isGone(unix.Faccessat(g.fd, "cgroup.procs", unix.F_OK, 0))
 }
 

@@ -58,8 +58,10 @@ type Root struct {
 	missing map[string]error // why controllers that limits need are not enabled
 	log     zerolog.Logger
 
+	noClone3 error // why the kernel starts no process in a group; nil: it does
+	mayEnter bool  // processes may be started that enter their groups, see Enter
+
 	mu   sync.Mutex
-	off  bool                // guarded by mu; no group is made any more
 	left map[string]struct{} // guarded by mu; groups that could not be removed yet
 	said map[string]struct{} // guarded by mu; troubles that were told
 }
@@ -75,7 +77,7 @@ func Hold(path string, log zerolog.Logger) (*Root, error) {
 
 	r := &Root{
 		dir: dir, path: path, missing: map[string]error{}, log: log,
-		left: map[string]struct{}{}, said: map[string]struct{}{},
+		left: map[string]struct{}{}, said: map[string]struct{}{}, noClone3: lacksClone3(),
 	}
 
 	for _, controller := range controllers() {
@@ -141,21 +143,13 @@ func (r *Root) Enable() {
 // Path returns where the cgroup lies.
 func (r *Root) Path() string { return r.path }
 
-// On says whether groups are made.
-func (r *Root) On() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// Usable says why no process gets into a group; nil: each does.
+func (r *Root) Usable() error {
+	if r.mayEnter {
+		return nil
+	}
 
-	return !r.off
-}
-
-// GiveUp makes no more groups: processes cannot be started in them.
-func (r *Root) GiveUp(why error) {
-	r.mu.Lock()
-	r.off = true
-	r.mu.Unlock()
-
-	r.Tell(why)
+	return r.noClone3
 }
 
 // Tell logs once why a process had to do without its group.
@@ -185,10 +179,6 @@ func (r *Root) Close() error {
 // processes live in one of that name.
 func (r *Root) New(name string, l Limits) (*Group, error) {
 	r.tryLeft()
-
-	if !r.On() {
-		return nil, ErrNone
-	}
 
 	fd := int(r.dir.Fd())
 

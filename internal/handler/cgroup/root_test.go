@@ -275,33 +275,6 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
-func TestGiveUp(t *testing.T) {
-	t.Parallel()
-
-	var log bytes.Buffer
-
-	r, err := cgroup.Hold(directory(t), zerolog.New(&log))
-	must(t, err)
-
-	defer func() { must(t, r.Close()) }()
-
-	if !r.On() {
-		t.Error("it is off from the start")
-	}
-
-	for range 2 {
-		r.GiveUp(unix.ENOSYS)
-	}
-
-	if _, err := r.New("job-1", cgroup.Limits{}); !errors.Is(err, cgroup.ErrNone) || r.On() {
-		t.Errorf("got %v, on %v", err, r.On())
-	}
-
-	if strings.Count(log.String(), "\n") != 1 {
-		t.Errorf("log %s", log.String())
-	}
-}
-
 // Where no group can be made, that is told once.
 func TestNoRoom(t *testing.T) {
 	t.Parallel()

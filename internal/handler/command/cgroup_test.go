@@ -44,6 +44,7 @@ func grouped(t testing.TB, c Config) Config {
 	}
 
 	root.Enable()
+	root.Enter()
 
 	c.Groups = func() *cgroup.Root { return root }
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"importerd/internal/handler"
+	"importerd/internal/handler/enter"
 	"importerd/internal/job"
 )
 
@@ -42,9 +44,24 @@ func asked(name string) {
 }
 
 func TestMain(m *testing.M) {
+	if enter.Wanted(os.Args) {
+		_ = enter.Run()
+
+		os.Exit(64)
+	}
+
 	if len(os.Args) == 3 && os.Args[1] == askMe {
 		asked(os.Args[2])
 		os.Exit(0)
+	}
+
+	if len(os.Args) > 2 && os.Args[1] == forbidCall {
+		if err := forbid(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(cannotForbid)
+		}
+
+		os.Args = slices.Delete(os.Args, 1, 3)
 	}
 
 	goleak.VerifyTestMain(m)
@@ -54,13 +71,19 @@ func TestMain(m *testing.M) {
 func config(t testing.TB, command ...string) Config {
 	t.Helper()
 
-	return Config{
+	c := Config{
 		Command:   command,
 		Dir:       t.TempDir(),
 		Spool:     "orders",
 		KillAfter: longWait,
 		Environ:   os.Environ(),
 	}
+
+	if os.Getenv(allGrouped) != "" {
+		c = grouped(t, c)
+	}
+
+	return c
 }
 
 func newHandler(t testing.TB, c Config) *Handler {

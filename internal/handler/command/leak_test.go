@@ -12,19 +12,19 @@ import (
 
 // TestNothingIsLeft is not parallel: it counts what the process has.
 func TestNothingIsLeft(t *testing.T) {
-	scripts := []string{
-		"exit 0", "echo said; echo checkpoint x >&3; exit 1", "kill -KILL $$", "sleep 1000 & exit 0",
+	handlers := []*Handler{
+		newHandler(t, shell(t, "exit 0")),
+		newHandler(t, shell(t, "echo said; echo checkpoint x >&3; exit 1")),
+		newHandler(t, shell(t, "kill -KILL $$")),
+		newHandler(t, shell(t, "sleep 1000 & exit 0")),
+		newHandler(t, config(t, "/no/such")),
+		newHandler(t, in(config(t, "true"), "/no/such")),
 	}
-	bad := newHandler(t, config(t, "/no/such"))
-	badDir := newHandler(t, in(config(t, "true"), "/no/such"))
 
 	round := func() {
-		for _, script := range scripts {
-			newHandler(t, shell(t, script)).Run(t.Context(), newTask(t, "a.csv"))
+		for _, h := range handlers {
+			h.Run(t.Context(), newTask(t, "a.csv"))
 		}
-
-		bad.Run(t.Context(), newTask(t, "a.csv"))
-		badDir.Run(t.Context(), newTask(t, "a.csv"))
 	}
 
 	round()

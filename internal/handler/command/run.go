@@ -167,7 +167,7 @@ func (r *run) exec(program string, stdin int, pipes []*pipe) error {
 		return err
 	}
 
-	pid, err := r.launch(program, &syscall.ProcAttr{Dir: r.dir, Env: r.env, Files: files})
+	pid, err := r.launch(program, &syscall.ProcAttr{Dir: r.dir, Env: r.env, Files: files, Sys: r.tree.attributes()})
 
 	runtime.KeepAlive(r.lock)
 

@@ -35,6 +35,11 @@ type tree struct {
 	stopped bool          // by a signal, for want of a cgroup that freezes
 }
 
+// attributes returns with what the main process is to be started. There is no
+// signal at the parent's death among them: the kernel would send it when one
+// thread of the daemon ends.
+func (t *tree) attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
 // adopt tells the tree its main process, which has just been started.
 func (t *tree) adopt(pid int) { t.pgid = pid }
 
