@@ -20,14 +20,15 @@ import (
 
 // tellAll prints all that a process inherits, but for how it was started.
 const tellAll = `
-	echo "$$ $0 $# $1 $2 $3"
+	echo "$0 $# $1 $2 $3"
 	tr '\0' '\n' </proc/$$/environ
 	tr '\0' '\n' </proc/$$/cmdline
 	pwd; umask; ulimit -a; ulimit -Hn
-	grep -E '^(Name|Umask|Tgid|NStgid|NSpgid|NSsid|[UG]id|Groups|Threads|Sig.*|Shd.*|Cap.*|NoNew.*|Seccomp.*|THP.*):' /proc/$$/status |
+	grep -E '^(Name|Umask|[UG]id|Groups|Threads|Sig.*|Shd.*|Cap.*|NoNew.*|Seccomp.*|THP.*):' /proc/$$/status |
 		grep -v SigQ
 	cat /proc/self/cgroup /proc/$$/oom_score_adj /proc/$$/personality /proc/$$/timerslack_ns
-	cut -d ' ' -f 4-8,18,19 /proc/$$/stat
+	cut -d ' ' -f 4,6-8,18,19 /proc/$$/stat
+	[ "$(cut -d ' ' -f 5 /proc/$$/stat)" = $$ ] && echo "in a group of its own"
 	(setsid cat /proc/self/cgroup)
 	exit 7`
 
@@ -49,7 +50,7 @@ func TestAsByTheKernel(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", short(got), short(want))
 	}
 
-	for _, part := range []string{"PID sh 3 $0 is odd  ü\n*\n", "\na name\n", "A=again\n", "=x\nGODEBUG", filepath.Base(dir.Name()) + "\n"} {
+	for _, part := range []string{"sh 3 $0 is odd  ü\n*\n", "\na name\n", "A=again\n", "=x\nGODEBUG", "in a group of its own\n", filepath.Base(dir.Name()) + "\n"} {
 		if !strings.Contains(want, part) {
 			t.Errorf("%q is missing in %s", part, short(want))
 		}
