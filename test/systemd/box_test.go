@@ -181,6 +181,11 @@ func cgroup(t *testing.T) string {
 
 		t.Cleanup(func() { removeGroups(dir) })
 
+		// In the box it is /sys/fs/cgroup, which everybody may enter.
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+
 		return dir
 	}
 

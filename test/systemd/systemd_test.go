@@ -24,6 +24,7 @@ func mutations() []struct{ what, script, noticed string } {
 		{"KillMode control-group", `/^KillMode=/d`, "drain"},
 		{"no watchdog", `/^WatchdogSec=/d`, "watchdog"},
 		{"no restart", `/^Restart=/d`, "kill"},
+		{"nothing delegated", `/^Delegate=/d`, "cgroup"},
 		{"start limit", `/^StartLimitIntervalSec=/d`, "kill"},
 		{"restart whatever happens", `/^RestartPreventExitStatus=/d`, "configuration"},
 		{"socket stays", `/^RemoveOnStop=/d`, "socket"},
