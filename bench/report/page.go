@@ -1,6 +1,252 @@
 package report
 
-import "importerd/bench/result"
+import (
+	"fmt"
+	"strings"
+
+	"importerd/bench/plan"
+	"importerd/bench/result"
+	"importerd/bench/stat"
+	"importerd/bench/trial"
+)
+
+// Page and pictures, by their names below docs/.
+const (
+	Page        = "performance.md"
+	RatePicture = "performance-rate.svg"
+	WaitPicture = "performance-wait.svg"
+	LatePicture = "performance-wait-command.svg"
+)
 
 // Pages returns the report: the text of each file by its name.
-func Pages(run result.Run) map[string]string { return map[string]string{} }
+func Pages(run result.Run) map[string]string {
+	return map[string]string{
+		Page:        page(run),
+		RatePicture: rates(run).svg(),
+		WaitPicture: waits(run, "stream", "Rename to handler, 500 files/s, worker").svg(),
+		LatePicture: waits(run, "stream-command", "Rename to handler, 100 files/s, a command for each").svg(),
+	}
+}
+
+func page(run result.Run) string {
+	var text strings.Builder
+
+	text.WriteString(head(run))
+	text.WriteString(targets(run))
+	text.WriteString(pictures)
+	text.WriteString(method)
+
+	for _, row := range plan.Rows() {
+		if found, ok := run.Row(row.Name); ok {
+			text.WriteString(section(row, found))
+		}
+	}
+
+	return text.String()
+}
+
+func head(run result.Run) string {
+	form := "The full form"
+	if run.Quick {
+		form = "The quick form, with few rounds and small counts"
+	}
+
+	m := run.Machine
+	lines := [][2]string{
+		{"made", "by `" + run.Command + "`, " + run.Made},
+		{"commit", "`" + m.Commit + "`"},
+		{"processors", fmt.Sprintf("%d, %s", m.CPUs, m.CPU)},
+		{"memory", m.Memory},
+		{"kernel", "Linux " + m.Kernel},
+		{"file system", fmt.Sprintf("%s on `%s` (`%s`)", m.FileSystem, m.Device, m.Mount)},
+		{"queue of inotify", m.EventsQueue + " events"},
+		{"Go", m.Go},
+	}
+
+	var text strings.Builder
+
+	text.WriteString(`# Performance
+
+This page is written by the benchmark from ` + "`bench/results.json`" + `; edits are lost. ` + "`make bench`" + ` measures
+anew, ` + "`go run ./bench -report`" + ` only writes the page again. Absolute figures hold for this machine on
+that day; what can be compared is what stands in one table, for it was taken in turn on one disk.
+
+`)
+	fmt.Fprintf(&text, "%s of the benchmark, on this machine:\n\n| | |\n| --- | --- |\n", form)
+
+	for _, line := range lines {
+		fmt.Fprintf(&text, "| %s | %s |\n", line[0], line[1])
+	}
+
+	return text.String()
+}
+
+func targets(run result.Run) string {
+	var text strings.Builder
+
+	text.WriteString(`
+## What was to be reached
+
+Figures without a unit are ratios to the other contender's in the same round; then the median of the rounds counts, and
+"between" tells the lowest and the highest of them. More is better where something is wanted "at least".
+
+| | wanted | measured | between | reached |
+| --- | --- | --- | --- | --- |
+`)
+
+	for _, v := range judge(run) {
+		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s |\n", v.Title, v.limit(), v.value(), v.spread(), v.word())
+	}
+
+	return text.String()
+}
+
+const pictures = `
+![Files per second over the number of files that wait](performance-rate.svg)
+
+![Rename to handler, 500 files a second, worker](performance-wait.svg)
+
+![Rename to handler, 100 files a second, a command for each](performance-wait-command.svg)
+`
+
+const method = `
+## How it is measured
+
+- Files are made and flushed before the clock runs. The same files go from one contender to the next, the directory
+  renamed, and the file system is flushed before each turn. Contenders take turns within each round.
+- The **bare loop** is a Go program that renames each file from ` + "`inbox/` to `processing/` and to `done/`" + ` on
+  directory descriptors, and makes nothing durable but what is said of it. It keeps no record, proves nothing about the
+  file, and loses its place when it is killed: it shows what file system and kernel allow.
+- **importerd** runs as it ships: leases, journal, every flush of file, journal and directories before "job done" is
+  logged. For files that wait, time counts from the start of its process to the last "job done" in its log, which is true
+  after a power cut. For the others it counts to their end.
+- The **worker** and the co-process are the same program: it notes name and time of each line and answers. The
+  **command** is ` + "`/bin/true`" + `, or one that notes name, time and size of the file.
+- Where files come, time counts from the first rename into the inbox to the start of the last handler, and the wait of
+  each file from just before its rename to the moment at which the handler notes it (CLOCK_MONOTONIC).
+- **Missed** are files that nobody handled, **twice** counts handlings beyond the first, **half** files that had not their
+  full size when they were handled; – where it cannot be seen from outside.
+- **CPU** is user and system time of all processes of the contender with its handlers. **Memory** is that of the
+  contender without them, at its highest (idle: at the end). Programs that leave their work to a server have –.
+- Peers are Debian's packages, those that are installed (` + "`bench/peers`" + ` installs them). systemd.path is not measured: it
+  takes a system of its own.
+`
+
+func section(row plan.Row, found result.Row) string {
+	var text strings.Builder
+
+	fmt.Fprintf(&text, "\n## %s\n\n", row.Title)
+
+	if row.Note != "" {
+		text.WriteString(row.Note + "\n\n")
+	}
+
+	if row.Kind != plan.Idle && len(found.Samples) > 0 {
+		fmt.Fprintf(&text, "%s files of %s each, %d rounds (`-only %s`).\n\n",
+			thousands(found.Samples[0].Files), bytes(row.Size), rounds(found), row.Name)
+	}
+
+	switch row.Kind {
+	case plan.Idle:
+		text.WriteString(idle(found))
+	case plan.Backlog:
+		text.WriteString(backlog(found))
+	default:
+		text.WriteString(arrival(found))
+	}
+
+	for _, c := range found.Skipped {
+		fmt.Fprintf(&text, "\n%s took no part: %s.\n", c.Title, c.Why)
+	}
+
+	return text.String()
+}
+
+func rounds(row result.Row) int {
+	n := 0
+	for _, s := range row.Samples {
+		n = max(n, s.Round+1)
+	}
+
+	return n
+}
+
+func bytes(n int64) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+
+	return fmt.Sprintf("%d KiB", n>>10)
+}
+
+func idle(row result.Row) string {
+	text := "| | watched | CPU in a minute | MiB |\n| --- | --: | --: | --: |\n"
+
+	for _, s := range row.Samples {
+		text += fmt.Sprintf("| %s | %.0f s | %s s | %s |\n",
+			s.Contender, s.Seconds, figure(plan.Minute.Of(s)), figure(s.Memory))
+	}
+
+	return text
+}
+
+func backlog(row result.Row) string {
+	text := "| | files/s | between | first file ms | CPU ms per 1,000 | MiB | missed | twice |\n" +
+		"| --- | --: | --: | --: | --: | --: | --: | --: |\n"
+
+	for _, c := range row.Contenders {
+		of := row.Of(c.Name)
+		rate := stat.Of(row.Values(c.Name, trial.Sample.Rate))
+		text += fmt.Sprintf("| %s | %s | %s to %s | %s | %s | %s | %s | %s |\n",
+			c.Title, figure(rate.Median), figure(rate.Min), figure(rate.Max),
+			known(row, c.Name, plan.First.Of), known(row, c.Name, cpu), known(row, c.Name, plan.Memory.Of),
+			count(of, func(s trial.Sample) int { return s.Missed }), count(of, func(s trial.Sample) int { return s.Twice }))
+	}
+
+	return text
+}
+
+func arrival(row result.Row) string {
+	text := "| | files/s | p50 ms | p99 ms | max ms | CPU ms per 1,000 | MiB | missed | twice | half |\n" +
+		"| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n"
+
+	for _, c := range row.Contenders {
+		of := row.Of(c.Name)
+		wait := func(rank float64) string {
+			return figure(1000 * stat.Median(row.Values(c.Name, func(s trial.Sample) float64 { return s.Wait(rank) })))
+		}
+		text += fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n",
+			c.Title, known(row, c.Name, trial.Sample.Rate), wait(0.5), wait(0.99), wait(1),
+			known(row, c.Name, cpu), known(row, c.Name, plan.Memory.Of),
+			count(of, func(s trial.Sample) int { return s.Missed }), count(of, func(s trial.Sample) int { return s.Twice }),
+			count(of, func(s trial.Sample) int { return s.Half }))
+	}
+
+	return text
+}
+
+func cpu(s trial.Sample) float64 { return s.CPU * 1e6 / float64(max(1, s.Files)) }
+
+// known returns the median of a figure, – if nobody could measure it.
+func known(row result.Row, contender string, f func(trial.Sample) float64) string {
+	if m := stat.Median(row.Values(contender, f)); m > 0 {
+		return figure(m)
+	}
+
+	return "–"
+}
+
+// count returns the sum over all rounds: one file too few in one of them counts.
+func count(of []trial.Sample, f func(trial.Sample) int) string {
+	sum := 0
+
+	for _, s := range of {
+		if f(s) < 0 {
+			return "–"
+		}
+
+		sum += f(s)
+	}
+
+	return thousands(sum)
+}

@@ -35,7 +35,10 @@ func judge(run result.Run) []verdict {
 }
 
 func judgeOne(run result.Run, t plan.Target) verdict {
-	v := verdict{Target: t}
+	v := verdict{Target: t, why: t.Absent}
+	if t.Absent != "" {
+		return v
+	}
 
 	row, ok := run.Row(t.Row)
 	if !ok {
@@ -102,14 +105,11 @@ func (v verdict) limit() string {
 }
 
 func (v verdict) value() string {
-	switch {
-	case !v.measured:
-		return "not measured (" + v.why + ")"
-	case v.got.Rounds == 1:
-		return strings.TrimSpace(figure(v.got.Median) + " " + v.Unit)
-	default:
-		return strings.TrimSpace(fmt.Sprintf("%s %s", figure(v.got.Median), v.Unit))
+	if !v.measured {
+		return "not measured: " + v.why
 	}
+
+	return strings.TrimSpace(figure(v.got.Median) + " " + v.Unit)
 }
 
 func (v verdict) spread() string {
@@ -153,30 +153,4 @@ func Summary(run result.Run) string {
 	}
 
 	return text.String()
-}
-
-// figure writes a number with as many digits as mean something.
-func figure(x float64) string {
-	switch {
-	case x == 0:
-		return "0"
-	case x >= 1000:
-		return thousands(int(x + 0.5))
-	case x >= 100:
-		return fmt.Sprintf("%.0f", x)
-	case x >= 10:
-		return fmt.Sprintf("%.1f", x)
-	case x >= 0.1:
-		return fmt.Sprintf("%.2f", x)
-	default:
-		return fmt.Sprintf("%.3f", x)
-	}
-}
-
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }

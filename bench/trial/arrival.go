@@ -107,7 +107,9 @@ func (g *group) deliver(ctx context.Context, p Place, n *notes, produce Producer
 			last, seen = time.Now(), n.lines
 		}
 
-		return n.lines-known >= len(sent) && time.Since(last) > patience/20 || time.Since(last) > patience
+		handled, quiet := n.lines-known, time.Since(last)
+
+		return handled > 10*len(sent) || handled >= len(sent) && quiet > patience/20 || quiet > patience
 	})
 
 	return sent, ctx.Err()

@@ -103,8 +103,12 @@ func incron() Contender {
 		Name: "incron", Title: "incron", Needs: []string{"incrond"}, Root: true, Stamps: true,
 		Command: func(p Place) ([][]string, error) {
 			tables := filepath.Join(p.Logs, "incron.d")
-			if err := os.MkdirAll(tables, 0o755); err != nil {
-				return nil, fmt.Errorf("write table: %w", err)
+			users := filepath.Join(p.Logs, "incron") // it wants one, also if it is empty
+
+			for _, dir := range []string{tables, users} {
+				if err := os.MkdirAll(dir, 0o755); err != nil {
+					return nil, fmt.Errorf("write table: %w", err)
+				}
 			}
 
 			config := filepath.Join(p.Logs, "incron.conf")
@@ -112,7 +116,7 @@ func incron() Contender {
 
 			for path, text := range map[string]string{
 				config: fmt.Sprintf("system_table_dir = %s\nuser_table_dir = %s\nlockfile_dir = %s\nlockfile_name = incrond\n",
-					tables, filepath.Join(p.Logs, "none"), p.Logs),
+					tables, users, p.Logs),
 				filepath.Join(tables, "bench"): fmt.Sprintf("%s IN_MOVED_TO,IN_CLOSE_WRITE %s %s %s $@/$#\n",
 					p.Inbox(), stamp[0], stamp[1], stamp[2]),
 			} {
