@@ -7,7 +7,7 @@ DESTDIR ?=
 TESTFLAGS ?=
 # How long each fuzz test runs.
 FUZZTIME ?= 20s
-# Options for the benchmarks.
+# Options for Go's benchmarks.
 BENCHFLAGS ?= -benchmem
 
 LINT     = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
@@ -93,8 +93,8 @@ deadcode: ## list functions that nothing reaches; any is an error
 check: build vet lint deadcode test race ## all of it: the only gate, green on every commit
 
 .PHONY: bench
-bench: ## measure importerd, the limits and its peers in one run (on a quiet machine)
-	$(GO) run ./bench
+bench: ## measure it, its limits and its peers in one run: 15 minutes, with BENCH=quick 3
+	$(GO) run ./bench $(if $(filter quick,$(BENCH)),-quick)
 
 .PHONY: bench-go
 bench-go: ## run the benchmarks of Go's own kind

@@ -2,10 +2,12 @@ package trial_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
-	"sync"
+	"strings"
 	"testing"
+	"time"
 
 	"importerd/bench/build"
 	"importerd/bench/stage"
@@ -15,33 +17,34 @@ import (
 // files is how many files the trials of these tests have.
 const files = 50
 
-// programs builds what takes part, once for all tests.
-var programs = sync.OnceValues(func() (string, error) {
-	bin, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return "", err
-	}
+// TestTrials are the tests that need the programs which take part: they are built
+// once.
+func TestTrials(t *testing.T) {
+	t.Parallel()
 
-	return bin, build.Programs(context.Background(), bin, false)
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-
-	if bin, err := programs(); err == nil {
-		os.RemoveAll(bin)
-	}
-
-	os.Exit(code)
-}
-
-func place(t *testing.T) trial.Place {
-	t.Helper()
-
-	bin, err := programs()
-	if err != nil {
+	bin := t.TempDir()
+	if err := build.Programs(t.Context(), bin, false); err != nil {
 		t.Fatal(err)
 	}
+
+	for name, test := range map[string]func(*testing.T, string){
+		"backlog":             testBacklog,
+		"loss is seen":        testLoss,
+		"lossy mover":         testLossyMover,
+		"failure is told":     testFailure,
+		"arrival":             testArrival,
+		"half files are seen": testHalf,
+		"idle":                testIdle,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, bin)
+		})
+	}
+}
+
+func place(t *testing.T, bin string) trial.Place {
+	t.Helper()
 
 	dir := t.TempDir()
 
@@ -61,9 +64,9 @@ func staged(t *testing.T) *stage.Set {
 	return set
 }
 
-// TestBacklog lets all contenders that are part of the system handle a few files.
-func TestBacklog(t *testing.T) {
-	t.Parallel()
+// testBacklog lets all contenders that are part of the system handle a few files.
+func testBacklog(t *testing.T, bin string) {
+	t.Helper()
 
 	set := staged(t)
 
@@ -73,7 +76,7 @@ func TestBacklog(t *testing.T) {
 		trial.BareCommand(2, trial.True), trial.BareCommand(2, trial.Stamp).Noting(),
 		trial.Xargs(trial.True), trial.Xargs(trial.Stamp).Noting(),
 	} {
-		s, err := trial.Backlog(t.Context(), c, place(t), set)
+		s, err := trial.Backlog(t.Context(), c, place(t, bin), set)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,9 +105,9 @@ func script(text string) trial.Contender {
 	}
 }
 
-// TestLossIsSeen has contenders that lose a file, and that handle one twice.
-func TestLossIsSeen(t *testing.T) {
-	t.Parallel()
+// testLoss has contenders that lose a file, and that handle one twice.
+func testLoss(t *testing.T, bin string) {
+	t.Helper()
 
 	set := staged(t)
 
@@ -118,7 +121,7 @@ func TestLossIsSeen(t *testing.T) {
 		{"both", `rm file-0000000.csv; "$@" *; "$@" file-0000009.csv`, 1, 1},
 		{"idle", `true`, files, 0},
 	} {
-		s, err := trial.Backlog(t.Context(), script(test.script), place(t), set)
+		s, err := trial.Backlog(t.Context(), script(test.script), place(t, bin), set)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,14 +132,14 @@ func TestLossIsSeen(t *testing.T) {
 	}
 }
 
-// TestMoverThatLosesIsSeen has a contender of which only done/ can be counted.
-func TestMoverThatLosesIsSeen(t *testing.T) {
-	t.Parallel()
+// testLossyMover has a contender of which only done/ can be counted.
+func testLossyMover(t *testing.T, bin string) {
+	t.Helper()
 
 	c := script(`mkdir ../done; rm file-0000007.csv; mv * ../done/`)
 	c.Stamps, c.Moves = false, true
 
-	s, err := trial.Backlog(t.Context(), c, place(t), staged(t))
+	s, err := trial.Backlog(t.Context(), c, place(t, bin), staged(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,12 +149,12 @@ func TestMoverThatLosesIsSeen(t *testing.T) {
 	}
 }
 
-func TestFailureIsTold(t *testing.T) {
-	t.Parallel()
+func testFailure(t *testing.T, bin string) {
+	t.Helper()
 
 	set := staged(t)
 
-	if s, err := trial.Backlog(t.Context(), script("exit 3"), place(t), set); err == nil {
+	if s, err := trial.Backlog(t.Context(), script("exit 3"), place(t, bin), set); err == nil {
 		t.Errorf("no error: %+v", s)
 	}
 
@@ -160,9 +163,9 @@ func TestFailureIsTold(t *testing.T) {
 	}
 }
 
-// TestArrival lets contenders wait for files, and one of them lose and repeat some.
-func TestArrival(t *testing.T) {
-	t.Parallel()
+// testArrival lets contenders wait for files, and one of them lose and repeat some.
+func testArrival(t *testing.T, bin string) {
+	t.Helper()
 
 	const loop = `while :; do for f in *.csv probe-?; do
 		[ -e "$f" ] || continue
@@ -189,7 +192,7 @@ func TestArrival(t *testing.T) {
 			set := staged(t)
 			produce := func(ctx context.Context, inbox string) (stage.Sent, error) { return set.Stream(ctx, inbox, 1000) }
 
-			s, err := trial.Arrival(t.Context(), test.c, place(t), produce, 0)
+			s, err := trial.Arrival(t.Context(), test.c, place(t, bin), produce, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -205,10 +208,10 @@ func TestArrival(t *testing.T) {
 	}
 }
 
-// TestHalfWrittenIsSeen has a contender that takes files which are still being
+// testHalf has a contender that takes files which are still being
 // written, and importerd, which does not.
-func TestHalfWrittenIsSeen(t *testing.T) {
-	t.Parallel()
+func testHalf(t *testing.T, bin string) {
+	t.Helper()
 
 	eager := script(`shopt -s nullglob; declare -A seen
 		while :; do for f in *; do
@@ -226,8 +229,14 @@ func TestHalfWrittenIsSeen(t *testing.T) {
 		t.Run(test.c.Name, func(t *testing.T) {
 			t.Parallel()
 
-			s, err := trial.Arrival(t.Context(), test.c, place(t), func(ctx context.Context, inbox string) (stage.Sent, error) {
-				return stage.Write(ctx, inbox, 5, 1000)
+			p := place(t, bin)
+
+			s, err := trial.Arrival(t.Context(), test.c, p, func(_ context.Context, inbox string) (stage.Sent, error) {
+				return writeHalf(t, filepath.Join(inbox, stage.Name(0)), func() bool {
+					text, _ := os.ReadFile(p.Stamps)
+
+					return !test.half || strings.Contains(string(text), stage.Name(0))
+				})
 			}, 1000)
 			if err != nil {
 				t.Fatal(err)
@@ -237,5 +246,46 @@ func TestHalfWrittenIsSeen(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		})
+	}
+}
+
+// writeHalf writes half of a file, and the rest when seen holds.
+func writeHalf(t *testing.T, path string, seen func() bool) (stage.Sent, error) {
+	t.Helper()
+
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+
+	if _, err := f.Write(stage.Content(500)); err != nil {
+		return nil, err
+	}
+
+	deadline := time.Now().Add(time.Minute)
+	for tick := time.Tick(20 * time.Millisecond); !seen(); <-tick {
+		if time.Now().After(deadline) {
+			return nil, errors.New("nobody takes half a file")
+		}
+	}
+
+	if _, err := f.Write(stage.Content(500)); err != nil {
+		return nil, err
+	}
+
+	return stage.Sent{filepath.Base(path): stage.Clock()}, nil
+}
+
+func testIdle(t *testing.T, bin string) {
+	t.Helper()
+
+	s, err := trial.Idle(t.Context(), place(t, bin), 2, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if s.CPU <= 0 || s.Memory < 1 || s.Seconds < 1 {
+		t.Errorf("%+v", s)
 	}
 }
