@@ -51,3 +51,10 @@ func IsLocked(info string) bool { return isLocked(info) }
 func (s *Spool) DropDouble(folder job.Folder, f job.File) error {
 	return s.dropDouble(s.folders[folder], f)
 }
+
+// Alive says whether the process lives that the lock file of a job tells.
+func (s *Spool) Alive(id job.ID) bool {
+	note, err := s.readLock(id)
+
+	return err == nil && note.alive()
+}

@@ -211,7 +211,7 @@ func (in *Inspection) Attempts() ([]job.OldHandler, []job.ID, error) {
 
 		alive := note.alive()
 
-		lock, err := in.spool.seize(id, 0, lockSoon)
+		lock, err := in.spool.seize(id, lockSoon)
 		if err == nil {
 			err = lock.Close()
 		}

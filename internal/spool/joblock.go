@@ -17,66 +17,34 @@ import (
 //
 // Errors: job.ErrHeld: an earlier attempt lives; job.ErrDisk.
 func (s *Spool) LockJob(id job.ID, name string) (*os.File, error) {
-	lock, err := s.seize(id, unix.O_CREAT, lockSoon)
-	if err != nil {
-		return nil, lockFailed("take", id, err)
+	lock, err := s.createLock(id, name)
+	if errors.Is(err, fs.ErrExist) { // an earlier attempt has left it, and may live
+		if err = s.dropOld(id); err == nil {
+			lock, err = s.createLock(id, name)
+		}
 	}
 
-	// The old one may have closed its descriptor and live on.
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w: %w", job.ErrHeld, err)
+	}
+
+	return lock, lockFailed("take", id, err)
+}
+
+// dropOld removes the lock file of an earlier attempt, of which nothing must live.
+func (s *Spool) dropOld(id job.ID) error {
 	old, err := s.readLock(id)
-	if err == nil && old.alive() {
-		err = fmt.Errorf("%w: process %d", job.ErrHeld, old.PID)
-	}
 
-	if err == nil {
-		err = s.writeLock(id, newNote(id, name))
-	}
-
-	if err != nil {
-		return nil, lockFailed("take", id, errors.Join(err, lock.Close()))
-	}
-
-	return lock, nil
-}
-
-// NoteProcess writes into the lock file which process has the attempt, so that
-// after a crash of ours it can be found. A process that has ended and was waited
-// for is fs.ErrNotExist.
-func (s *Spool) NoteProcess(lock *os.File, pid int) error {
-	id, err := lockID(lock)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
 		return err
+	case old.alive(): // it may have closed its descriptor
+		return fmt.Errorf("%w: process %d", job.ErrHeld, old.PID)
 	}
 
-	note, err := s.readLock(id)
-	if err != nil {
-		return lockFailed("read", id, err)
-	}
-
-	note.PID = pid
-
-	if note.Start, err = startOf(pid); err != nil {
-		return lockFailed("note the process in", id, err)
-	}
-
-	if note.Boot, err = BootID(); err != nil {
-		return lockFailed("note the process in", id, err)
-	}
-
-	return lockFailed("write", id, s.writeLock(id, note))
-}
-
-// UnlockJob closes the lock and removes its file, if nobody else has it.
-//
-// Errors: job.ErrHeld: a process of the attempt lives, and the file stays;
-// job.ErrDisk.
-func (s *Spool) UnlockJob(id job.ID, lock *os.File) error {
-	cerr := lock.Close()
-	if errors.Is(cerr, fs.ErrClosed) {
-		cerr = nil
-	}
-
-	return lockFailed("give back", id, errors.Join(cerr, s.dropLock(id, lockSoon)))
+	return s.dropLock(id, lockSoon)
 }
 
 // HandlerGone says whether nothing of an attempt on the job lives any more; its
@@ -135,7 +103,7 @@ func (s *Spool) OldHandlers() ([]job.OldHandler, error) {
 
 // dropLock removes a lock file that nobody has.
 func (s *Spool) dropLock(id job.ID, lock func(fd int) error) error {
-	file, err := s.seize(id, 0, lock)
+	file, err := s.seize(id, lock)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -148,15 +116,14 @@ func (s *Spool) dropLock(id job.ID, lock func(fd int) error) error {
 }
 
 // seize opens the lock file of a job and locks it with lock. A file that was
-// removed between the two is worth nothing: then it begins again. The
-// descriptor only reads, so that no handler writes into the file by mistake.
-func (s *Spool) seize(id job.ID, flags int, lock func(fd int) error) (*os.File, error) {
+// removed between the two is worth nothing: then it begins again.
+func (s *Spool) seize(id job.ID, lock func(fd int) error) (*os.File, error) {
 	for {
 		fd := -1
 		current := false
 
 		err := s.locks.use(func(at int) (err error) {
-			if fd, err = openat(at, id.String(), unix.O_RDONLY|unix.O_NOFOLLOW|flags, 0o600); err != nil {
+			if fd, err = openat(at, id.String(), unix.O_RDONLY|unix.O_NOFOLLOW, 0); err != nil {
 				return err
 			}
 

@@ -272,11 +272,40 @@ func TestEndedProcessIsNotAlive(t *testing.T) {
 	lock, err = s.LockJob(id, "a.csv")
 	check(t, err)
 
-	if err := s.NoteProcess(lock, cmd.Process.Pid); !errors.Is(err, fs.ErrNotExist) {
+	if err := s.NoteProcess(lock, cmd.Process.Pid); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("note of a process that is gone: %v", err)
 	}
 
-	check(t, lock.Close())
+	if check(t, lock.Close()); !gone(s, id) {
+		t.Error("a process that is gone is alive")
+	}
+}
+
+// What is noted without asking /proc is what /proc tells.
+func TestStartIsNotedAsTheKernelTells(t *testing.T) {
+	t.Parallel()
+
+	s := open(t)
+
+	for range 20 {
+		id := job.NewID()
+
+		lock, err := s.LockJob(id, "a.csv")
+		check(t, err)
+
+		h := inherit(t, lock, "echo; read x; true")
+		check(t, s.NoteProcess(lock, h.cmd.Process.Pid))
+
+		if !s.Alive(id) {
+			t.Error("the process that was noted is another one")
+		}
+
+		h.end()
+
+		if err := s.UnlockJob(id, lock); err != nil {
+			t.Errorf("unlock: %v", err)
+		}
+	}
 }
 
 // Another goroutine's child has our descriptors for a moment after its fork.

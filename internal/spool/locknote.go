@@ -113,26 +113,6 @@ func (s *Spool) readLock(id job.ID) (lockNote, error) {
 	return note, err
 }
 
-// writeLock writes the lock file of a job. The new text goes over the old one
-// before that is cut, so that at each moment the file begins with a whole
-// object, as long as the text does not get shorter.
-func (s *Spool) writeLock(id job.ID, note lockNote) error {
-	text := note.text()
-
-	return s.locks.use(func(at int) error {
-		fd, err := openat(at, id.String(), unix.O_WRONLY|unix.O_NOFOLLOW, 0)
-		if err != nil {
-			return err
-		}
-
-		if err := writeAll(fd, text); err != nil {
-			return discardFor(fd, err)
-		}
-
-		return discardFor(fd, unix.Ftruncate(fd, int64(len(text))))
-	})
-}
-
 // lockID returns the job to which a lock belongs.
 func lockID(lock *os.File) (job.ID, error) {
 	id, err := job.ParseID(filepath.Base(lock.Name()))

@@ -29,6 +29,7 @@ type Spool struct {
 	aside   *dir
 	trials  *dir
 	locks   *dir
+	holds   holds
 	logs    *dir     // to look at logs and remove them; they are written by path
 	scratch *os.Root // work again, to walk whole trees in it
 
