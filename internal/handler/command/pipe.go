@@ -20,9 +20,10 @@ const (
 
 // pipe carries what processes write to us. It is always read, whatever becomes
 // of the bytes: a full or closed pipe would make the command fail for a reason
-// that is ours.
+// that is ours. Only that of a process which ends soon is read when it has ended.
 type pipe struct {
-	reader *os.File    // does not block: waits in the runtime's poller
+	fd     int         // of the reading end
+	reader *os.File    // the reading end, once it was opened: waits in the runtime's poller; nil: not yet
 	writer int         // descriptor for the process; blocks, as programs expect
 	over   atomic.Bool // set by finish
 }
@@ -33,15 +34,49 @@ func newPipe() (*pipe, error) {
 		return nil, fmt.Errorf("pipe: %w", err)
 	}
 
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		_ = unix.Close(fds[0])
-		_ = unix.Close(fds[1])
+	return &pipe{fd: fds[0], writer: fds[1]}, nil
+}
 
-		return nil, fmt.Errorf("pipe: %w", err)
+// open makes the pipe ready for pump, before which it must be called.
+func (p *pipe) open() {
+	_ = unix.SetNonblock(p.fd, true) // of a descriptor that is open
+
+	p.reader = os.NewFile(uintptr(p.fd), "pipe")
+}
+
+// drain gives take what the pipe holds and closes it, if it was not opened. No more
+// is read than it holds, so that nobody who keeps it open is waited for.
+func (p *pipe) drain(take func([]byte) time.Time) {
+	if p.reader != nil {
+		return
 	}
 
-	return &pipe{reader: os.NewFile(uintptr(fds[0]), "pipe"), writer: fds[1]}, nil
+	defer func() { _ = unix.Close(p.fd) }()
+
+	held, err := unix.IoctlGetInt(p.fd, unix.TIOCINQ) // FIONREAD by its other name
+	if err != nil || held == 0 {
+		return
+	}
+
+	buf := make([]byte, held)
+
+	for len(buf) > 0 {
+		n, err := unix.Read(p.fd, buf)
+
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil || n <= 0:
+			return
+		}
+
+		take(buf[:n])
+		buf = buf[n:]
+	}
 }
+
+// close closes the reading end of a pipe of which no process came to be.
+func (p *pipe) close() { _ = unix.Close(p.fd) }
 
 // release closes our copy of the writing end, so that the end of the last
 // process that has one is seen.
@@ -81,6 +116,10 @@ func (p *pipe) pump(take func([]byte) time.Time) {
 // finish makes pump return after what the pipe holds now. It may be called
 // from another goroutine.
 func (p *pipe) finish() {
+	if p.reader == nil {
+		return
+	}
+
 	p.over.Store(true)
 	_ = p.reader.SetReadDeadline(time.Unix(1, 0)) // closed already: all was read
 }

@@ -32,11 +32,43 @@ func TestPipeIsReadToTheEndOfItsProcess(t *testing.T) {
 			t.Fatal(n, err)
 		}
 
+		p.open()
 		p.finish()
 
 		var got []byte
 
 		p.pump(func(b []byte) time.Time {
+			got = append(got, b...)
+
+			return time.Time{}
+		})
+		p.release()
+
+		if !bytes.Equal(got, want) {
+			t.Errorf("%d bytes read of %d", len(got), size)
+		}
+	}
+}
+
+// The same of one that nobody has read meanwhile.
+func TestPipeIsReadAfterTheEndOfItsProcess(t *testing.T) {
+	t.Parallel()
+
+	for _, size := range []int{0, 1, 60_000} {
+		p, err := newPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		want := bytes.Repeat([]byte("x"), size)
+		if n, err := unix.Write(p.writer, want); n != size || err != nil {
+			t.Fatal(n, err)
+		}
+
+		var got []byte
+
+		p.finish()
+		p.drain(func(b []byte) time.Time {
 			got = append(got, b...)
 
 			return time.Time{}
@@ -56,6 +88,8 @@ func TestPipeEndsWithItsWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
+	p.open()
 
 	if _, err := unix.Write(p.writer, []byte("last")); err != nil {
 		t.Fatal(err)
@@ -84,6 +118,8 @@ func TestPipeWakesWhoAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
+	p.open()
 
 	if _, err := unix.Write(p.writer, []byte("x")); err != nil {
 		t.Fatal(err)

@@ -57,8 +57,7 @@ func (r *run) do(ctx context.Context) job.Exit {
 		r.started(r.tree.pgid)
 	}
 
-	r.pump(pipes)
-	waitErr := r.supervise(ctx)
+	waitErr := r.await(ctx, pipes)
 	exit := job.Exit{Code: -1, Took: time.Since(begin)}
 
 	// Whoever is left holds the job's file, its output and its lock.
@@ -72,6 +71,7 @@ func (r *run) do(ctx context.Context) job.Exit {
 	}
 
 	r.pool.Wait()
+	r.drain(pipes)
 	r.conclude(&exit)
 
 	return exit
@@ -147,7 +147,7 @@ func (r *run) openPipes() ([]*pipe, error) {
 func discard(pipes []*pipe) {
 	for _, p := range pipes {
 		p.release()
-		_ = p.reader.Close()
+		p.close()
 	}
 }
 
@@ -188,10 +188,23 @@ func (r *run) exec(program string, stdin int, pipes []*pipe) error {
 
 // pump starts the goroutines that read the pipes.
 func (r *run) pump(pipes []*pipe) {
+	for _, p := range pipes {
+		p.open()
+	}
+
 	r.pool.Go(func() { pipes[0].pump(r.output.take) })
 
 	if r.reports != nil {
 		r.pool.Go(func() { pipes[1].pump(r.reports.take) })
+	}
+}
+
+// drain reads the pipes that nobody has read while the process lived.
+func (r *run) drain(pipes []*pipe) {
+	pipes[0].drain(r.output.take)
+
+	if r.reports != nil {
+		pipes[1].drain(r.reports.take)
 	}
 }
 

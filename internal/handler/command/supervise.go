@@ -7,20 +7,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// supervise waits for the end of the main process. Meanwhile it freezes the tree
-// and lets it go on as the caller says, and brings the end about when ctx is done
-// or the caller wants it killed. The process is not reaped yet.
-func (r *run) supervise(ctx context.Context) error {
-	var err error
+// alone is how long a process is left to itself: most have ended by then, and to look
+// after one costs a tenth of starting it. What it writes waits in its pipes meanwhile.
+const alone = 10 * time.Millisecond
 
-	exited := make(chan struct{}) // closed by the goroutine that waits
+// await waits for the end of the main process, which is not reaped yet.
+func (r *run) await(ctx context.Context, pipes []*pipe) error {
+	exited, attended := make(chan struct{}), make(chan struct{}) // closed by us, by the goroutine
+	attend := time.AfterFunc(alone, func() {
+		defer close(attended)
 
-	r.pool.Go(func() {
-		defer close(exited)
-
-		err = awaitEnd(r.tree.pgid)
+		r.pump(pipes)
+		r.supervise(ctx, exited)
 	})
 
+	err := awaitEnd(r.tree.pgid)
+
+	close(exited)
+
+	if !attend.Stop() {
+		<-attended
+	}
+
+	return err
+}
+
+// supervise looks after the main process until exited is closed. It freezes the tree
+// and lets it go on as the caller says, and brings the end about when ctx is done
+// or the caller wants it killed.
+func (r *run) supervise(ctx context.Context, exited <-chan struct{}) {
 	var grace <-chan time.Time // from SIGTERM to SIGKILL
 
 	asked, kill := ctx.Done(), r.kill
@@ -28,7 +43,7 @@ func (r *run) supervise(ctx context.Context) error {
 	for {
 		select {
 		case <-exited:
-			return err
+			return
 		case frozen, more := <-r.freeze:
 			r.takeFreeze(frozen, more)
 		case <-asked:
