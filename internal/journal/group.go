@@ -7,7 +7,7 @@ import (
 )
 
 // maxGroup is how many requests share a transaction at most, so that one
-// failure or one flush does not concern too many.
+// failure does not concern too many.
 const maxGroup = 1024
 
 // request is what one caller wants written.
@@ -23,8 +23,8 @@ type request struct {
 	err    error // set before wake is sent
 }
 
-// submit writes r together with all that waits. The first to come writes for
-// everybody, and hands over to the next in line when its own is written.
+// submit writes r together with all that waits, and flushes it where that is asked
+// for, while the next is written.
 func (j *Journal) submit(r *request) error {
 	r.wake = make(chan struct{}, 1)
 
@@ -33,6 +33,21 @@ func (j *Journal) submit(r *request) error {
 		return err
 	}
 
+	if r.durable {
+		defer j.groups.Done()
+	}
+
+	err = j.serveWith(r, leads)
+	if err == nil && r.durable {
+		err = j.fail(j.flusher.flush())
+	}
+
+	return err
+}
+
+// serveWith writes r. The first to come leads: it writes for everybody, and hands over
+// to the next in line when its own is written.
+func (j *Journal) serveWith(r *request, leads bool) error {
 	if !leads {
 		<-r.wake
 
@@ -69,6 +84,10 @@ func (j *Journal) enqueue(r *request) (bool, error) {
 	}
 
 	j.queue = append(j.queue, r)
+
+	if r.durable {
+		j.groups.Add(1)
+	}
 
 	if j.leading {
 		return false, nil

@@ -41,9 +41,10 @@ type Journal struct {
 	last    string // boot id of the last run that completed its recovery
 	clean   bool   // that run ended as told
 	writer  *writer
+	flusher *flusher
 	dueRows *sql.Stmt // reads
 	known   *known
-	groups  sync.WaitGroup // whoever writes
+	groups  sync.WaitGroup // whoever writes or flushes
 
 	mu      sync.Mutex
 	queue   []*request // guarded by mu; what waits to be written
@@ -191,6 +192,8 @@ func (j *Journal) Close() error {
 		// written: the connection is left to the end of the process.
 		return err
 	}
+
+	defer j.flusher.close()
 
 	err = errors.Join(err, j.fail(j.writer.checkpoint("TRUNCATE")))
 	if errors.Is(err, job.ErrUntrusted) {

@@ -115,6 +115,10 @@ func build(o *Options, c *conn) (*Journal, error) {
 		err = j.hold(o.Path + "-wal")
 	}
 
+	if err == nil {
+		j.flusher, err = newFlusher(o.Path+"-wal", filepath.Dir(o.Path))
+	}
+
 	if err != nil {
 		closeQuietly(db)
 
@@ -125,7 +129,8 @@ func build(o *Options, c *conn) (*Journal, error) {
 }
 
 // setUp sets what holds for the connection. The -wal is moved into the database
-// by us alone: SQLite's own way reports a failure as one of the commit.
+// by us alone: SQLite's own way reports a failure as one of the commit. It is flushed
+// by us, too, but for its header and when it is moved, which is what NORMAL does.
 func setUp(c *conn) error {
 	mode := make([]driver.Value, 1)
 	if _, err := c.row("PRAGMA journal_mode = WAL", mode); err != nil {
@@ -137,5 +142,5 @@ func setUp(c *conn) error {
 	}
 
 	return c.exec(fmt.Sprintf(
-		"PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d", maxLog))
+		"PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d", maxLog))
 }

@@ -11,11 +11,11 @@ const (
 	maxRows = 32
 
 	// foldAfter is how many pages may gather in the -wal before they are moved
-	// into the database: 4 MiB.
-	foldAfter = 1000
+	// into the database: 16 MiB. Meanwhile nobody can write.
+	foldAfter = 4000
 
 	// maxLog is the size to which the -wal is cut after it has grown beyond.
-	maxLog = 16 << 20
+	maxLog = 32 << 20
 )
 
 // writer is the one connection that writes. One caller at a time uses it.
@@ -26,13 +26,12 @@ type writer struct {
 	lookup, remove          *stmt
 	count, meta, wish       *stmt
 	values                  []driver.NamedValue // reused
-	durable                 bool                // how the connection is set
 	pages                   int                 // in the -wal since it was moved last, estimated from above
 	transactions            int                 // so far, for tests
 }
 
 func newWriter(c *conn) (*writer, error) {
-	w := &writer{conn: c, upserts: map[int]*stmt{}, durable: true}
+	w := &writer{conn: c, upserts: map[int]*stmt{}}
 	statements := map[**stmt]string{
 		&w.begin: "BEGIN IMMEDIATE", &w.commit: "COMMIT", &w.rollback: "ROLLBACK",
 		&w.lookup: "SELECT seq, state FROM job WHERE id = ?",
@@ -59,17 +58,8 @@ func newWriter(c *conn) (*writer, error) {
 	return w, nil
 }
 
-// transact writes a group, all or nothing.
+// transact writes a group, all or nothing. It is not flushed.
 func (w *writer) transact(group []*request, s *stage) error {
-	durable := false
-	for _, r := range group {
-		durable = durable || r.durable
-	}
-
-	if err := w.flushing(durable); err != nil {
-		return err
-	}
-
 	if err := w.begin.exec(nil); err != nil {
 		return err
 	}
@@ -86,26 +76,6 @@ func (w *writer) transact(group []*request, s *stage) error {
 	}
 
 	return err
-}
-
-// flushing sets whether transactions are flushed when they end.
-func (w *writer) flushing(durable bool) error {
-	if w.durable == durable {
-		return nil
-	}
-
-	level := "NORMAL"
-	if durable {
-		level = "FULL"
-	}
-
-	if err := w.conn.exec("PRAGMA synchronous = " + level); err != nil {
-		return err
-	}
-
-	w.durable = durable
-
-	return nil
 }
 
 // fill puts all that the group wants into the transaction.
