@@ -2,7 +2,7 @@ package journal
 
 import "importerd/internal/job"
 
-// batch gathers rows for statements of many.
+// batch gathers new rows for statements of many.
 type batch struct {
 	w    *writer
 	s    *stage
@@ -21,7 +21,7 @@ func (b *batch) addAll(recs []job.Record) error {
 	return nil
 }
 
-// add stages a record and writes when enough have gathered.
+// add stages a record, and writes it if it is known or if enough new ones have gathered.
 func (b *batch) add(rec *job.Record) error {
 	old, err := b.w.find(b.s, rec.ID)
 	if err != nil {
@@ -39,8 +39,28 @@ func (b *batch) add(rec *job.Record) error {
 		wish = job.NoWish
 	}
 
-	b.s.set(rec.ID, old, b.s.known.slotOf(seq, rec, wish), rec.DueAt)
+	now := b.s.known.slotOf(seq, rec, wish)
+	now.cursor = max(old.cursor, rec.Cursor)
+	b.s.set(rec.ID, old, now, rec.DueAt)
 	b.s.cursor = max(b.s.cursor, rec.Cursor)
+
+	if old.seq == 0 {
+		return b.insert(seq, rec)
+	}
+
+	if b.n > 0 && seq >= b.seqs[0] { // it may be among those
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+
+	return b.w.update(update{
+		open: old.open != now.open, cursor: now.cursor > old.cursor, wish: old.wish != wish,
+	}, seq, rec)
+}
+
+// insert adds a new row to those that are to be written together.
+func (b *batch) insert(seq int64, rec *job.Record) error {
 	b.recs[b.n], b.seqs[b.n] = rec, seq
 	b.n++
 
@@ -63,7 +83,7 @@ func (b *batch) flush() error {
 			}
 
 			b.w.values = values
-			if err := b.w.upserts[size].exec(values); err != nil {
+			if err := b.w.inserts[size].exec(values); err != nil {
 				return err
 			}
 

@@ -21,6 +21,8 @@ type slot struct {
 	open  bool
 	waits bool // deferred, and its file lies in deferred/
 
+	cursor int64 // as recorded, as far as known; 0: none, or not known
+
 	trigger bool
 }
 

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"importerd/internal/job"
@@ -103,26 +104,42 @@ var columns = []string{ //nolint:gochecknoglobals // a table that nobody writes 
 // shownState is Record.Shown in SQL.
 const shownState = "CASE WHEN state = 'processing' AND wish = 'pause' THEN 'paused' ELSE state END"
 
-// upsertSQL returns the statement that writes n rows. A row that is there keeps
-// its seq and its id; its cursor never goes down; its wish ends where the job
-// has come to rest.
-func upsertSQL(n int) string {
+// insertSQL returns the statement that writes n new rows.
+func insertSQL(n int) string {
 	row := "(?" + strings.Repeat(",?", len(columns)-1) + ")"
-	sets := make([]string, 0, len(columns))
 
-	for _, c := range columns[2:] {
-		if c == "cursor" {
-			sets = append(sets, "cursor=coalesce(max(excluded.cursor, job.cursor), excluded.cursor, job.cursor)")
-		} else {
-			sets = append(sets, c+"=excluded."+c)
+	return "INSERT INTO job (" + strings.Join(columns, ",") + ") VALUES " + row + strings.Repeat(","+row, n-1)
+}
+
+// updateSQL returns the statement that writes a row that is there, with the values of an
+// insert. Indexes cover what it may leave as it is, and are left alone then too. The seq
+// and the id stay; the cursor never goes down.
+func updateSQL(u update) string {
+	var sets []string
+
+	for i, c := range columns {
+		at := "?" + strconv.Itoa(i+1)
+
+		switch c {
+		case "seq", "id":
+		case "open":
+			if u.open {
+				sets = append(sets, c+"="+at)
+			}
+		case "cursor":
+			if u.cursor {
+				sets = append(sets, "cursor=coalesce(max("+at+", cursor), "+at+", cursor)")
+			}
+		default:
+			sets = append(sets, c+"="+at)
 		}
 	}
 
-	sets = append(sets,
-		"wish=CASE WHEN excluded.state IN ('done', 'failed', 'terminated', 'paused') THEN NULL ELSE job.wish END")
+	if u.wish {
+		sets = append(sets, "wish=NULL")
+	}
 
-	return "INSERT INTO job (" + strings.Join(columns, ",") + ") VALUES " + row + strings.Repeat(","+row, n-1) +
-		" ON CONFLICT (seq) DO UPDATE SET " + strings.Join(sets, ",")
+	return "UPDATE job SET " + strings.Join(sets, ",") + " WHERE seq=?1"
 }
 
 // selectSQL returns a query for whole rows of a journal of a version; rest

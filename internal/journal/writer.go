@@ -22,7 +22,8 @@ const (
 type writer struct {
 	conn                    *conn
 	begin, commit, rollback *stmt
-	upserts                 map[int]*stmt // by the number of rows
+	inserts                 map[int]*stmt    // by the number of rows
+	updates                 map[update]*stmt // as they were needed
 	lookup, remove          *stmt
 	count, meta, wish       *stmt
 	values                  []driver.NamedValue // reused
@@ -31,7 +32,7 @@ type writer struct {
 }
 
 func newWriter(c *conn) (*writer, error) {
-	w := &writer{conn: c, upserts: map[int]*stmt{}}
+	w := &writer{conn: c, inserts: map[int]*stmt{}, updates: map[update]*stmt{}}
 	statements := map[**stmt]string{
 		&w.begin: "BEGIN IMMEDIATE", &w.commit: "COMMIT", &w.rollback: "ROLLBACK",
 		&w.lookup: "SELECT seq, state FROM job WHERE id = ?",
@@ -50,7 +51,7 @@ func newWriter(c *conn) (*writer, error) {
 
 	for n := 1; n <= maxRows; n *= 2 {
 		var err error
-		if w.upserts[n], err = c.prepare(upsertSQL(n)); err != nil {
+		if w.inserts[n], err = c.prepare(insertSQL(n)); err != nil {
 			return nil, err
 		}
 	}
@@ -122,6 +123,31 @@ func (w *writer) countEnds(delta map[job.State]int) error {
 	}
 
 	return nil
+}
+
+// update says what a row gets besides what each one gets.
+type update struct {
+	open   bool // column open, which is another one now
+	cursor bool
+	wish   bool // none any more
+}
+
+// update writes a row that is there.
+func (w *writer) update(u update, seq int64, rec *job.Record) error {
+	s := w.updates[u]
+
+	if s == nil {
+		var err error
+		if s, err = w.conn.prepare(updateSQL(u)); err != nil {
+			return err
+		}
+
+		w.updates[u] = s
+	}
+
+	w.values = bind(w.values[:0], seq, rec)
+
+	return s.exec(w.values)
 }
 
 // find returns a job's slot; one without a state: there is no such job.
