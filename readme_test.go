@@ -65,6 +65,17 @@ func TestReadmeConfiguration(t *testing.T) {
 	}
 }
 
+// TestExample: the example of the packages is a configuration as soon as the # are
+// taken away.
+func TestExample(t *testing.T) {
+	t.Parallel()
+
+	code := regexp.MustCompile(`(?m)^#(\S)`).ReplaceAll(packaged(t, "importerd.toml"), []byte("$1"))
+	if _, err := config.Parse("importerd.toml", code); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadmeUnit(t *testing.T) {
 	t.Parallel()
 
