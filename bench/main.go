@@ -28,6 +28,9 @@ const (
 	docs    = "docs"
 )
 
+// descriptors is how many open files a login shell allows where nobody says more.
+const descriptors = 1024
+
 // options are what the command line says.
 type options struct {
 	runner  plan.Runner
@@ -63,6 +66,10 @@ func run(ctx context.Context) error {
 		return rebuild()
 	}
 
+	if err := limit(); err != nil {
+		return err
+	}
+
 	if err := os.MkdirAll(o.work, 0o755); err != nil {
 		return fmt.Errorf("make work directory: %w", err)
 	}
@@ -73,7 +80,7 @@ func run(ctx context.Context) error {
 	}
 
 	if err := build.Programs(ctx, o.runner.Place.Bin, o.profile != ""); err != nil {
-		return err //nolint:wrapcheck // says what was tried
+		return err
 	}
 
 	found := result.Run{
@@ -81,7 +88,7 @@ func run(ctx context.Context) error {
 	}
 
 	if found.Rows, err = o.runner.Run(ctx); err != nil {
-		return err //nolint:wrapcheck // says what was tried
+		return err
 	}
 
 	fmt.Fprint(os.Stdout, "\n", report.Summary(found))
@@ -91,7 +98,7 @@ func run(ctx context.Context) error {
 	}
 
 	if err := found.Save(results); err != nil {
-		return err //nolint:wrapcheck // says what was tried
+		return err
 	}
 
 	return rebuild()
@@ -101,7 +108,7 @@ func run(ctx context.Context) error {
 func rebuild() error {
 	found, err := result.Load(results)
 	if err != nil {
-		return err //nolint:wrapcheck // says what was tried
+		return err
 	}
 
 	for name, text := range report.Pages(found) {
@@ -132,7 +139,7 @@ func parse() (*options, error) {
 	flag.BoolVar(&r.Quick, "quick", false, "few rounds and small counts: three minutes")
 	flag.IntVar(&r.Rounds, "rounds", 0, "rounds of each row (default as the row has it)")
 	flag.IntVar(&r.Files, "files", 0, "files in each round (default as the row has it)")
-	flag.StringVar(&o.work, "work", "", "directory to work in, on a real disk (default importerd-bench in the user's cache)")
+	flag.StringVar(&o.work, "work", "", "directory on a real disk to work in (default in the user's cache)")
 	flag.BoolVar(&o.force, "force", false, "also work where there is no disk below, and nothing durable")
 	flag.StringVar(&o.profile, "profile", "", "let importerd write profiles to this directory (for go tool pprof)")
 	flag.StringVar(&o.under, "under", "", "run importerd under a command, for example 'perf record -g -o FILE'")
@@ -158,35 +165,56 @@ func (o *options) complete() error {
 		o.work = filepath.Join(cache, "importerd-bench")
 	}
 
-	for _, dir := range []*string{&o.work, &o.profile} {
-		if *dir == "" {
-			continue
-		}
-
-		var err error
-		if *dir, err = filepath.Abs(*dir); err != nil {
-			return fmt.Errorf("find directory: %w", err)
-		}
+	if err := errors.Join(absolute(&o.work), absolute(&o.profile)); err != nil {
+		return err
 	}
 
 	r := &o.runner
-	if o.only != "" {
-		r.Only = strings.Split(o.only, ",")
-	}
+	r.Only, r.Without = names(o.only), names(o.without)
 
-	if o.without != "" {
-		r.Without = strings.Split(o.without, ",")
-	}
-
-	if o.only == "" && o.without == "" && !r.Quick && r.Rounds == 0 && r.Files == 0 && o.profile == "" && o.under == "" {
-		o.write = true
-	}
+	whole := o.only+o.without+o.profile+o.under == "" && !r.Quick
+	o.write = o.write || whole && r.Rounds+r.Files == 0
 
 	r.Work, r.Out = o.work, os.Stdout
 	r.Place = trial.Place{
 		Bin: filepath.Join(o.work, "bin"), Dir: filepath.Join(o.work, "spool"),
 		Stamps: filepath.Join(o.work, "stamps"), Logs: filepath.Join(o.work, "logs"),
 		Profile: o.profile, Under: strings.Fields(o.under),
+	}
+
+	return nil
+}
+
+// absolute makes a path absolute, if there is one.
+func absolute(path *string) error {
+	if *path == "" {
+		return nil
+	}
+
+	var err error
+	if *path, err = filepath.Abs(*path); err != nil {
+		return fmt.Errorf("find directory: %w", err)
+	}
+
+	return nil
+}
+
+// names splits a list.
+func names(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+}
+
+// limit gives all programs as many descriptors as a login does: some close all
+// that they may have before each command, and that would be measured.
+func limit() error {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return fmt.Errorf("limit descriptors: %w", err)
+	}
+
+	l.Cur = min(l.Max, descriptors)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return fmt.Errorf("limit descriptors: %w", err)
 	}
 
 	return nil

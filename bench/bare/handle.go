@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +63,11 @@ func (n note) handle(_, name string) error {
 	return nil
 }
 
-func (n note) close() error { return n.file.Close() }
+func (n note) close() error {
+	n.file.Close()
+
+	return nil
+}
 
 // command runs a command for each file, its path appended.
 type command struct {
@@ -86,7 +91,7 @@ func newCommand(args []string) (handler, error) {
 }
 
 func (c command) handle(path, _ string) error {
-	args := append(c.args[:len(c.args):len(c.args)], path)
+	args := append(slices.Clip(c.args), path)
 
 	p, err := os.StartProcess(c.path, args, &os.ProcAttr{Files: []*os.File{c.null, c.null, c.null}})
 	if err != nil {
@@ -105,7 +110,11 @@ func (c command) handle(path, _ string) error {
 	return nil
 }
 
-func (c command) close() error { return c.null.Close() }
+func (c command) close() error {
+	c.null.Close()
+
+	return nil
+}
 
 // coprocess asks a process that lives as long as the worker, one line at a time.
 type coprocess struct {
@@ -121,7 +130,7 @@ func ask(args []string) (handler, error) {
 	}
 	defer theirs.Close()
 
-	c := &coprocess{process: exec.Command(args[0], args[1:]...), answers: bufio.NewReader(ours)} //nolint:noctx // ends with its input
+	c := &coprocess{process: exec.Command(args[0], args[1:]...), answers: bufio.NewReader(ours)}
 
 	c.process.ExtraFiles = []*os.File{theirs}
 	c.process.Stderr = os.Stderr

@@ -132,7 +132,7 @@ func (l *loop) work(names <-chan []string) error {
 
 func (l *loop) one(h handler, name string) error {
 	err := unix.Renameat2(l.inbox, name, l.processing, name, unix.RENAME_NOREPLACE)
-	if err == unix.ENOENT { //nolint:errorlint // a number of the kernel's; told twice, by directory and event
+	if err == unix.ENOENT { // told twice, by directory and event
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("claim %s: %w", name, err)

@@ -68,7 +68,7 @@ func (l *loop) listen(events int, names chan<- []string) error {
 
 	for {
 		n, err := unix.Read(events, buffer)
-		if err == unix.EINTR { //nolint:errorlint // a number of the kernel's
+		if err == unix.EINTR {
 			continue
 		} else if err != nil {
 			return fmt.Errorf("read events: %w", err)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -37,7 +38,7 @@ func Describe(dir string) (Machine, error) {
 	m := Machine{
 		CPU:         after("/proc/cpuinfo", "model name"),
 		CPUs:        runtime.NumCPU(),
-		Memory:      strings.TrimSpace(after("/proc/meminfo", "MemTotal")),
+		Memory:      memory(),
 		Go:          runtime.Version(),
 		Commit:      commit(),
 		EventsQueue: strings.TrimSpace(content("/proc/sys/fs/inotify/max_queued_events")),
@@ -78,6 +79,16 @@ func (m *Machine) find(dir string) error {
 	return nil
 }
 
+// memory returns how much there is.
+func memory() string {
+	kib, err := strconv.Atoi(strings.TrimSuffix(after("/proc/meminfo", "MemTotal"), " kB"))
+	if err != nil {
+		return "unknown"
+	}
+
+	return fmt.Sprintf("%.1f GiB", float64(kib)/(1<<20))
+}
+
 // after returns what stands behind the first line's colon that begins with key.
 func after(path, key string) string {
 	for line := range strings.Lines(content(path)) {
@@ -100,7 +111,7 @@ func content(path string) string {
 
 // commit returns what is measured, with a mark if the tree has been changed since.
 func commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output() //nolint:noctx // reads a few files
+	out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output()
 	if err != nil {
 		return "unknown"
 	}

@@ -23,7 +23,7 @@ import (
 func (r *Runner) journal(ctx context.Context, jobs int) error {
 	one, err := stage.NewSet(r.Work, 1, small)
 	if err != nil {
-		return err //nolint:wrapcheck // says what was tried
+		return err
 	}
 
 	p := r.Place
@@ -39,7 +39,7 @@ func (r *Runner) journal(ctx context.Context, jobs int) error {
 	if err != nil {
 		return fmt.Errorf("make journal: %w", err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // what matters is closed below
 
 	kind, err := schema(ctx, db)
 	if err != nil {
@@ -68,7 +68,11 @@ func (r *Runner) journal(ctx context.Context, jobs int) error {
 		return fmt.Errorf("make journal: %w", err)
 	}
 
-	return os.WriteFile(r.journalPath()+".txt", []byte(note), 0o644) //nolint:wrapcheck // names the file
+	if err := os.WriteFile(r.journalPath()+".txt", []byte(note), 0o644); err != nil {
+		return fmt.Errorf("make journal: %w", err)
+	}
+
+	return nil
 }
 
 func journalOf(p trial.Place) string { return filepath.Join(p.Dir, ".importerd", "journal.db") }
@@ -105,7 +109,7 @@ func schema(ctx context.Context, db *sql.DB) (string, error) {
 		sum.Write([]byte(text))
 	}
 
-	return hex.EncodeToString(sum.Sum(nil)[:8]), rows.Err() //nolint:wrapcheck // of the same database
+	return hex.EncodeToString(sum.Sum(nil)[:8]), rows.Err()
 }
 
 // repeat copies the journal's row under other numbers, ids and names.
@@ -127,9 +131,11 @@ func repeat(ctx context.Context, db *sql.DB, jobs int) error {
 		}
 	}
 
-	_, err = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	if _, err = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
 
-	return err //nolint:wrapcheck // of the same database
+	return nil
 }
 
 // copied returns the columns of table job and what a copy has in them.

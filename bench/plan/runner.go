@@ -93,26 +93,16 @@ func (r *Runner) row(ctx context.Context, row Row, amount Amount) (result.Row, e
 		return r.idle(ctx, row, found)
 	}
 
-	var set *stage.Set
-
-	if row.Kind != Slow {
-		var err error
-		if set, err = stage.NewSet(r.Work, amount.Files, row.Size); err != nil {
-			return found, err //nolint:wrapcheck // says what was tried
-		}
-	}
-
-	if row.Old > 0 {
-		if err := r.journal(ctx, row.Old); err != nil {
-			return found, err
-		}
+	set, err := r.prepare(ctx, row, amount)
+	if err != nil {
+		return found, err
 	}
 
 	found.Contenders, found.Skipped = r.present(row)
 
 	for round := range amount.Rounds {
 		for _, c := range row.Contenders {
-			if !slices.ContainsFunc(found.Contenders, func(p result.Contender) bool { return p.Name == c.Name }) {
+			if !takesPart(found, c) {
 				continue
 			}
 
@@ -122,7 +112,7 @@ func (r *Runner) row(ctx context.Context, row Row, amount Amount) (result.Row, e
 			}
 
 			if err != nil {
-				found = drop(found, c, err)
+				found = drop(found, c)
 				fmt.Fprintf(r.Out, "%-17s %s: left out: %v\n", row.Name, c.Name, err)
 
 				continue
@@ -135,6 +125,25 @@ func (r *Runner) row(ctx context.Context, row Row, amount Amount) (result.Row, e
 	}
 
 	return found, nil
+}
+
+// prepare makes what a row needs beforehand.
+func (r *Runner) prepare(ctx context.Context, row Row, amount Amount) (*stage.Set, error) {
+	if row.Old > 0 {
+		if err := r.journal(ctx, row.Old); err != nil {
+			return nil, err
+		}
+	}
+
+	if row.Kind == Slow {
+		return nil, nil //nolint:nilnil // its producer makes the files
+	}
+
+	return stage.NewSet(r.Work, amount.Files, row.Size)
+}
+
+func takesPart(found result.Row, c trial.Contender) bool {
+	return slices.ContainsFunc(found.Contenders, func(p result.Contender) bool { return p.Name == c.Name })
 }
 
 // present tells who takes part and who is not there.
@@ -171,11 +180,11 @@ func lacking(c trial.Contender) string {
 }
 
 // drop leaves out a contender that failed, with what it has done so far.
-func drop(found result.Row, c trial.Contender, err error) result.Row {
+func drop(found result.Row, c trial.Contender) result.Row {
 	named := func(p result.Contender) bool { return p.Name == c.Name }
 	found.Contenders = slices.DeleteFunc(found.Contenders, named)
 	found.Samples = slices.DeleteFunc(found.Samples, func(s trial.Sample) bool { return s.Contender == c.Name })
-	found.Skipped = append(found.Skipped, result.Contender{Name: c.Name, Title: c.Title, Why: err.Error()})
+	found.Skipped = append(found.Skipped, result.Contender{Name: c.Name, Title: c.Title, Why: "it failed"})
 
 	return found
 }
@@ -198,21 +207,21 @@ func (r *Runner) trial(
 	case Backlog:
 		s, err := trial.Backlog(ctx, c, p, set)
 
-		return s, errors.Join(err, r.keepJournal(p)) //nolint:wrapcheck // says what was tried
+		return s, errors.Join(err, r.keepJournal(p))
 	case Slow:
 		return trial.Arrival(ctx, c, p, func(ctx context.Context, inbox string) (stage.Sent, error) {
-			return stage.Write(ctx, inbox, amount.Files, row.Size) //nolint:wrapcheck // says what was tried
-		}, row.Size) //nolint:wrapcheck // says what was tried
+			return stage.Write(ctx, inbox, amount.Files, row.Size)
+		}, row.Size)
 	default:
 		if err := stage.Flush(set.Dir()); err != nil {
-			return trial.Sample{}, err //nolint:wrapcheck // says what was tried
+			return trial.Sample{}, err
 		}
 
 		s, err := trial.Arrival(ctx, c, p, func(ctx context.Context, inbox string) (stage.Sent, error) {
-			return set.Stream(ctx, inbox, row.Rate) //nolint:wrapcheck // says what was tried
+			return set.Stream(ctx, inbox, row.Rate)
 		}, 0)
 
-		return s, errors.Join(err, set.Reclaim(p.Done(), p.Inbox())) //nolint:wrapcheck // says what was tried
+		return s, errors.Join(err, set.Reclaim(p.Done(), p.Inbox()))
 	}
 }
 
@@ -224,18 +233,20 @@ func (r *Runner) idle(ctx context.Context, row Row, found result.Row) (result.Ro
 
 	s, err := trial.Idle(ctx, r.Place, row.Spools, watched)
 	if err != nil {
-		return found, err //nolint:wrapcheck // says what was tried
+		return found, err
 	}
 
 	found.Contenders = []result.Contender{{Name: s.Contender, Title: s.Contender}}
 	found.Samples = append(found.Samples, s)
-	fmt.Fprintf(r.Out, "%-17s %s: %.3f s of CPU in %.0f s, %.1f MiB\n", row.Name, s.Contender, s.CPU, s.Seconds, s.Memory)
+	fmt.Fprintf(r.Out, "%-17s %s: %.3f s of CPU in %.0f s, %.1f MiB\n",
+		row.Name, s.Contender, s.CPU, s.Seconds, s.Memory)
 
 	return found, nil
 }
 
 func (r *Runner) print(row Row, s trial.Sample) {
-	fmt.Fprintf(r.Out, "%-17s %d %-18s %7d files %8.3f s %7.0f/s", row.Name, s.Round, s.Contender, s.Files, s.Seconds, s.Rate())
+	fmt.Fprintf(r.Out, "%-17s %d %-18s %7d files %8.3f s %7.0f/s",
+		row.Name, s.Round, s.Contender, s.Files, s.Seconds, s.Rate())
 
 	if len(s.Waits) > 0 {
 		fmt.Fprintf(r.Out, "  p50 %.2f p99 %.2f max %.1f ms", s.Wait(0.5)*1000, s.Wait(0.99)*1000, s.Wait(1)*1000)

@@ -127,7 +127,10 @@ func standingTargets() []Target {
 			Row: million, Name: worker, AgainstRow: "backlog-worker", Against: worker, Limit: 1.15,
 		},
 		{Title: "a million waiting: memory", Figure: Memory, Row: million, Name: worker, Limit: 40, Unit: "MiB"},
-		{Title: "a million waiting: first file after the start", Figure: First, Row: million, Name: worker, Limit: 200, Unit: "ms"},
+		{
+			Title: "a million waiting: first file after the start", Figure: First,
+			Row: million, Name: worker, Limit: 200, Unit: "ms",
+		},
 		{
 			Title: "a journal of a million old jobs against an empty one", Figure: Rate,
 			Row: "journal", Name: OldName, Against: worker, Limit: 0.95, Least: true,

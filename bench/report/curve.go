@@ -125,12 +125,14 @@ const colours = "#0072b2 #d55e00 #009e73 #cc79a7 #e69f00 #56b4e9 #7f7f7f #000000
 func (c chart) svg() string {
 	var text strings.Builder
 
-	fmt.Fprintf(&text, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">
+	fmt.Fprintf(&text, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d"
+font-family="sans-serif" font-size="13">
 <rect width="%d" height="%d" fill="white"/>
 <text x="%d" y="24" font-size="16">%s</text>
 <text x="%d" y="%d" text-anchor="middle">%s</text>
 <text x="%d" y="%d" text-anchor="end">%s</text>
-`, width, height, width, height, left, escape(c.title), (left+right)/2, bottom+40, escape(c.x), left-8, top-12, escape(c.y))
+`, width, height, width, height, left, escape(c.title), (left+right)/2, bottom+40, escape(c.x),
+		left-8, top-12, escape(c.y))
 
 	c.grid(&text)
 
@@ -175,8 +177,9 @@ func (c chart) draw(text *strings.Builder, l line, i int, colour string) {
 		strings.Join(places, " "), colour, thick)
 
 	y := top + 10 + 22*i
-	fmt.Fprintf(text, `<path d="M%d %dh22" stroke="%s" stroke-width="%.1f"/><text x="%d" y="%d" font-size="11">%s</text>`+"\n",
-		right+15, y, colour, thick, right+43, y+4, escape(strings.ReplaceAll(l.title, "`", "")))
+	fmt.Fprintf(text, `<path d="M%d %dh22" stroke="%s" stroke-width="%.1f"/>`, right+15, y, colour, thick)
+	fmt.Fprintf(text, `<text x="%d" y="%d" font-size="11">%s</text>`+"\n",
+		right+43, y+4, escape(strings.ReplaceAll(l.title, "`", "")))
 }
 
 // along and down place a point.

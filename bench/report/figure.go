@@ -5,6 +5,8 @@ import "fmt"
 // figure writes a number with as many digits as mean something.
 func figure(x float64) string {
 	switch {
+	case x < 0:
+		return "-" + figure(-x)
 	case x == 0:
 		return "0"
 	case x >= 1000:

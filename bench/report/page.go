@@ -1,6 +1,7 @@
 package report
 
 import (
+	_ "embed"
 	"fmt"
 	"strings"
 
@@ -46,9 +47,9 @@ func page(run result.Run) string {
 }
 
 func head(run result.Run) string {
-	form := "The full form"
+	form := "The full form of the benchmark"
 	if run.Quick {
-		form = "The quick form, with few rounds and small counts"
+		form = "The quick form of the benchmark, with few rounds and small counts"
 	}
 
 	m := run.Machine
@@ -65,14 +66,8 @@ func head(run result.Run) string {
 
 	var text strings.Builder
 
-	text.WriteString(`# Performance
-
-This page is written by the benchmark from ` + "`bench/results.json`" + `; edits are lost. ` + "`make bench`" + ` measures
-anew, ` + "`go run ./bench -report`" + ` only writes the page again. Absolute figures hold for this machine on
-that day; what can be compared is what stands in one table, for it was taken in turn on one disk.
-
-`)
-	fmt.Fprintf(&text, "%s of the benchmark, on this machine:\n\n| | |\n| --- | --- |\n", form)
+	text.WriteString(opening)
+	fmt.Fprintf(&text, "%s, on this machine:\n\n| | |\n| --- | --- |\n", form)
 
 	for _, line := range lines {
 		fmt.Fprintf(&text, "| %s | %s |\n", line[0], line[1])
@@ -87,7 +82,7 @@ func targets(run result.Run) string {
 	text.WriteString(`
 ## What was to be reached
 
-Figures without a unit are ratios to the other contender's in the same round; then the median of the rounds counts, and
+Figures without a unit are ratios to the other contender's in the same round; the median of the rounds counts, and
 "between" tells the lowest and the highest of them. More is better where something is wanted "at least".
 
 | | wanted | measured | between | reached |
@@ -95,7 +90,7 @@ Figures without a unit are ratios to the other contender's in the same round; th
 `)
 
 	for _, v := range judge(run) {
-		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s |\n", v.Title, v.limit(), v.value(), v.spread(), v.word())
+		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s |\n", cell(v.Title), v.limit(), v.value(), v.spread(), v.word())
 	}
 
 	return text.String()
@@ -109,28 +104,13 @@ const pictures = `
 ![Rename to handler, 100 files a second, a command for each](performance-wait-command.svg)
 `
 
-const method = `
-## How it is measured
+// opening and method are what does not depend on the figures.
+//
+//go:embed opening.md
+var opening string
 
-- Files are made and flushed before the clock runs. The same files go from one contender to the next, the directory
-  renamed, and the file system is flushed before each turn. Contenders take turns within each round.
-- The **bare loop** is a Go program that renames each file from ` + "`inbox/` to `processing/` and to `done/`" + ` on
-  directory descriptors, and makes nothing durable but what is said of it. It keeps no record, proves nothing about the
-  file, and loses its place when it is killed: it shows what file system and kernel allow.
-- **importerd** runs as it ships: leases, journal, every flush of file, journal and directories before "job done" is
-  logged. For files that wait, time counts from the start of its process to the last "job done" in its log, which is true
-  after a power cut. For the others it counts to their end.
-- The **worker** and the co-process are the same program: it notes name and time of each line and answers. The
-  **command** is ` + "`/bin/true`" + `, or one that notes name, time and size of the file.
-- Where files come, time counts from the first rename into the inbox to the start of the last handler, and the wait of
-  each file from just before its rename to the moment at which the handler notes it (CLOCK_MONOTONIC).
-- **Missed** are files that nobody handled, **twice** counts handlings beyond the first, **half** files that had not their
-  full size when they were handled; – where it cannot be seen from outside.
-- **CPU** is user and system time of all processes of the contender with its handlers. **Memory** is that of the
-  contender without them, at its highest (idle: at the end). Programs that leave their work to a server have –.
-- Peers are Debian's packages, those that are installed (` + "`bench/peers`" + ` installs them). systemd.path is not measured: it
-  takes a system of its own.
-`
+//go:embed method.md
+var method string
 
 func section(row plan.Row, found result.Row) string {
 	var text strings.Builder
@@ -180,50 +160,61 @@ func bytes(n int64) string {
 }
 
 func idle(row result.Row) string {
-	text := "| | watched | CPU in a minute | MiB |\n| --- | --: | --: | --: |\n"
+	var text strings.Builder
+
+	text.WriteString("| | watched | CPU in a minute | MiB |\n| --- | --: | --: | --: |\n")
 
 	for _, s := range row.Samples {
-		text += fmt.Sprintf("| %s | %.0f s | %s s | %s |\n",
+		fmt.Fprintf(&text, "| %s | %.0f s | %s s | %s |\n",
 			s.Contender, s.Seconds, figure(plan.Minute.Of(s)), figure(s.Memory))
 	}
 
-	return text
+	return text.String()
 }
 
 func backlog(row result.Row) string {
-	text := "| | files/s | between | first file ms | CPU ms per 1,000 | MiB | missed | twice |\n" +
-		"| --- | --: | --: | --: | --: | --: | --: | --: |\n"
+	var text strings.Builder
+
+	text.WriteString("| | files/s | between | first file ms | CPU ms per 1,000 | MiB | missed | twice |\n" +
+		"| --- | --: | --: | --: | --: | --: | --: | --: |\n")
 
 	for _, c := range row.Contenders {
-		of := row.Of(c.Name)
 		rate := stat.Of(row.Values(c.Name, trial.Sample.Rate))
-		text += fmt.Sprintf("| %s | %s | %s to %s | %s | %s | %s | %s | %s |\n",
-			c.Title, figure(rate.Median), figure(rate.Min), figure(rate.Max),
+		fmt.Fprintf(&text, "| %s | %s | %s to %s | %s | %s | %s | %s | %s |\n",
+			cell(c.Title), figure(rate.Median), figure(rate.Min), figure(rate.Max),
 			known(row, c.Name, plan.First.Of), known(row, c.Name, cpu), known(row, c.Name, plan.Memory.Of),
-			count(of, func(s trial.Sample) int { return s.Missed }), count(of, func(s trial.Sample) int { return s.Twice }))
+			count(row.Of(c.Name), missed), count(row.Of(c.Name), twice))
 	}
 
-	return text
+	return text.String()
 }
 
 func arrival(row result.Row) string {
-	text := "| | files/s | p50 ms | p99 ms | max ms | CPU ms per 1,000 | MiB | missed | twice | half |\n" +
-		"| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n"
+	var text strings.Builder
+
+	text.WriteString("| | files/s | p50 ms | p99 ms | max ms | CPU ms per 1,000 | MiB | missed | twice | half |\n" +
+		"| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n")
 
 	for _, c := range row.Contenders {
-		of := row.Of(c.Name)
 		wait := func(rank float64) string {
 			return figure(1000 * stat.Median(row.Values(c.Name, func(s trial.Sample) float64 { return s.Wait(rank) })))
 		}
-		text += fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n",
-			c.Title, known(row, c.Name, trial.Sample.Rate), wait(0.5), wait(0.99), wait(1),
+
+		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n",
+			cell(c.Title), known(row, c.Name, trial.Sample.Rate), wait(0.5), wait(0.99), wait(1),
 			known(row, c.Name, cpu), known(row, c.Name, plan.Memory.Of),
-			count(of, func(s trial.Sample) int { return s.Missed }), count(of, func(s trial.Sample) int { return s.Twice }),
-			count(of, func(s trial.Sample) int { return s.Half }))
+			count(row.Of(c.Name), missed), count(row.Of(c.Name), twice), count(row.Of(c.Name), half))
 	}
 
-	return text
+	return text.String()
 }
+
+func missed(s trial.Sample) int { return s.Missed }
+func twice(s trial.Sample) int  { return s.Twice }
+func half(s trial.Sample) int   { return s.Half }
+
+// cell keeps the bars of a title from being taken for those of the table.
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
 func cpu(s trial.Sample) float64 { return s.CPU * 1e6 / float64(max(1, s.Files)) }
 

@@ -97,7 +97,7 @@ func (g *group) deliver(ctx context.Context, p Place, n *notes, produce Producer
 	<-read
 
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what was tried
+		return nil, err
 	}
 
 	last, seen := time.Now(), n.lines

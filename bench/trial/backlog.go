@@ -22,7 +22,7 @@ func Backlog(ctx context.Context, c Contender, p Place, set *stage.Set) (Sample,
 	}
 
 	if err := set.Lend(p.Inbox()); err != nil {
-		return Sample{}, err //nolint:wrapcheck // says what was tried
+		return Sample{}, err
 	}
 
 	s, err := backlog(ctx, c, p, set.Files())
@@ -154,7 +154,7 @@ func (s *Sample) check(c Contender, p Place, g *group, began int64) error {
 	if c.Moves {
 		n, err := stage.Count(p.Done())
 		if err != nil {
-			return err //nolint:wrapcheck // says what was tried
+			return err
 		}
 
 		s.Missed = s.Files - n

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -34,7 +35,7 @@ func start(ctx context.Context, c Contender, p Place) (*group, error) {
 
 	for i, args := range commands {
 		if c.Tells {
-			args = append(p.Under[:len(p.Under):len(p.Under)], args...)
+			args = append(slices.Clip(p.Under), args...)
 		}
 
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)

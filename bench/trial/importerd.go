@@ -4,20 +4,23 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
 // Command is importerd with a command per file.
 func Command(workers int, command func(Place) []string) Contender {
-	return importerd("importerd-command", "importerd, a command per file, "+strconv.Itoa(workers)+" workers", func(p Place) []string {
+	title := fmt.Sprintf("importerd, a command per file, %d workers", workers)
+
+	return importerd("importerd-command", title, func(p Place) []string {
 		return []string{"command = " + list(command(p)), fmt.Sprintf("workers = %d", workers)}
 	})
 }
 
 // Worker is importerd with long-lived workers.
 func Worker(workers, inflight int) Contender {
-	c := importerd("importerd-worker", "importerd, "+strconv.Itoa(workers)+" worker, "+strconv.Itoa(inflight)+" in flight", func(p Place) []string {
+	title := fmt.Sprintf("importerd, %d worker, %d in flight", workers, inflight)
+
+	c := importerd("importerd-worker", title, func(p Place) []string {
 		return []string{
 			"worker = " + list(worker(p)), fmt.Sprintf("workers = %d", workers), fmt.Sprintf("inflight = %d", inflight),
 		}
