@@ -80,8 +80,9 @@ type Move struct {
 
 // OldHandler is a handler of an earlier daemon that may still live.
 type OldHandler struct {
-	Job     ID
-	Name    string    // of its file in processing/
+	Job     ID        // that of the lock; of a worker it names no job
+	Name    string    // of its file in processing/; of a worker empty
+	Worker  bool      // it is a worker, which has had any number of jobs
 	PID     int       // of the main process, which is the process group too; zero: not known
 	Alive   bool      // PID still means that very process: it may be signalled
 	Holders []Process // who holds its lock, as far as they are found: often PID among them

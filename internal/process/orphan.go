@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"syscall"
@@ -10,7 +11,8 @@ import (
 )
 
 // orphan is a handler of an earlier daemon that still lives, with the file it
-// works on.
+// works on. A worker may have been at work on any job that was under way: it is an
+// orphan for each of them, and one without a job.
 type orphan struct {
 	handler job.OldHandler
 	rec     job.Record // its file where there is one; File is empty where not
@@ -36,7 +38,12 @@ func (p *Pool) findOrphans() error {
 		o.rec.Name = h.Name
 		p.state.orphans = append(p.state.orphans, o)
 		ids = append(ids, h.Job)
-		p.deps.Log.Warn().Str("file", job.Show(h.Name)).Int("pid", h.Process()).Msg("old handler lives, its file is held")
+
+		if h.Worker {
+			p.deps.Log.Warn().Int("pid", h.Process()).Msg("old worker lives, the files that were under way are held")
+		} else {
+			p.deps.Log.Warn().Str("file", job.Show(h.Name)).Int("pid", h.Process()).Msg("old handler lives, its file is held")
+		}
 	}
 
 	if len(ids) > 0 {
@@ -53,6 +60,13 @@ func (p *Pool) findOrphans() error {
 // handler may still write it.
 func (r *recovery) haunts(rec job.Record, at place) bool {
 	for _, o := range r.state.orphans {
+		if o.handler.Worker && o.rec.File == "" && at.folder == job.ProcessingFolder && rec.State == job.Processing {
+			rec.File = at.name
+			r.state.orphans = append(r.state.orphans, o.on(rec, at.folder))
+
+			return true
+		}
+
 		if o.rec.File != "" || at.folder == job.InboxFolder || at.name == "" {
 			continue
 		}
@@ -66,6 +80,11 @@ func (r *recovery) haunts(rec job.Record, at place) bool {
 	}
 
 	return false
+}
+
+// on returns the old worker as one that works on a job.
+func (o *orphan) on(rec job.Record, folder job.Folder) *orphan {
+	return &orphan{handler: o.handler, rec: rec, folder: folder, since: o.since, killed: o.killed}
 }
 
 // orphanOf returns the old handler that works on the job of that name; nil:
@@ -111,7 +130,9 @@ func (p *Pool) overdue() []job.ID {
 		ids = append(ids, o.handler.Job)
 	}
 
-	return ids
+	slices.SortFunc(ids, func(a, b job.ID) int { return bytes.Compare(a[:], b[:]) })
+
+	return slices.Compact(ids)
 }
 
 // kill kills those of the overdue that are not gone. It belongs to look.
@@ -141,6 +162,12 @@ func (p *Pool) checkOrphans(gone []job.ID) {
 // still works on its file.
 func (p *Pool) relieve(o *orphan) {
 	for _, other := range p.state.orphans {
+		if other.handler.Worker && o.handler.Worker {
+			p.state.orphans = append(p.state.orphans, other.on(o.rec, o.folder))
+
+			return
+		}
+
 		if other.handler.Name == o.handler.Name {
 			other.rec, other.folder = o.rec, o.folder
 

@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,9 @@ func (p *Pool) upkeep() {
 	v := survey{calm: p.calm(), serial: s.started, overdue: p.overdue()}
 
 	for _, o := range s.orphans {
-		v.orphans = append(v.orphans, o.handler.Job)
+		if !slices.Contains(v.orphans, o.handler.Job) {
+			v.orphans = append(v.orphans, o.handler.Job)
+		}
 	}
 
 	for _, f := range s.held {

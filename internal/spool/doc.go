@@ -12,8 +12,9 @@
 //	results/      what handlers produced, one directory each, whole or not at all
 //	.importerd/   ours (mode 0700)
 //	  pid         who holds the spool
-//	  locks/      one lock file for each running attempt, named by the job's id
-//	  logs/       one log for each job: ID.log
+//	  locks/      one lock file for each running attempt, named by the job's id, and one
+//	              for each worker, named by an id of its own
+//	  logs/       one log for each job: ID.log; and for each worker: worker-N.log
 //	  work/ID/    where the handler of a job puts results before they are published,
 //	              and where published ones go to be removed
 //	  work/aside/ what lay in processing/ and was no regular file
@@ -42,6 +43,7 @@
 //	job       the job's id, as the file's name
 //	name      the file's name as dropped; what is not UTF-8 is replaced by U+FFFD
 //	name_b64  base64 (RFC 4648, padded) of the name's bytes; only where it is not UTF-8
+//	worker    true: of a worker; job is then its own id, and name is empty
 //	pid       the attempt's process, which is its process group too; missing: not started
 //	start     its start time: field 22 of /proc/PID/stat, clock ticks since the boot
 //	boot      /proc/sys/kernel/random/boot_id when it was started

@@ -218,7 +218,7 @@ func (in *Inspection) Attempts() ([]job.OldHandler, []job.ID, error) {
 
 		switch {
 		case alive || errors.Is(err, job.ErrHeld):
-			old = append(old, job.OldHandler{Job: id, Name: note.name(), PID: note.PID, Alive: alive})
+			old = append(old, note.handler(id, alive))
 		case err != nil:
 			return nil, nil, lockFailed("try", id, err)
 		default:

@@ -76,8 +76,8 @@ func (h *holds) bootID() (string, error) {
 // createLock makes the lock file of a job, which must be new, and locks it. The
 // descriptor that is inherited only reads, so that no handler writes into the file by
 // mistake.
-func (s *Spool) createLock(id job.ID, name string) (*os.File, error) {
-	one := &hold{note: newNote(id, name), writer: -1, since: sinceBoot()}
+func (s *Spool) createLock(id job.ID, note lockNote) (*os.File, error) {
+	one := &hold{note: note, writer: -1, since: sinceBoot()}
 	text := id.String()
 	reader := -1
 

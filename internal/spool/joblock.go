@@ -17,10 +17,21 @@ import (
 //
 // Errors: job.ErrHeld: an earlier attempt lives; job.ErrDisk.
 func (s *Spool) LockJob(id job.ID, name string) (*os.File, error) {
-	lock, err := s.createLock(id, name)
+	return s.lockFor(id, newNote(id, name))
+}
+
+// LockWorker takes the lock of a worker, a process that has many jobs: id names it
+// and no job. Otherwise it is as LockJob, and so is all that is done with the lock.
+func (s *Spool) LockWorker(id job.ID) (*os.File, error) {
+	return s.lockFor(id, lockNote{Job: id.String(), Worker: true})
+}
+
+// lockFor is LockJob with what the lock file is to say.
+func (s *Spool) lockFor(id job.ID, note lockNote) (*os.File, error) {
+	lock, err := s.createLock(id, note)
 	if errors.Is(err, fs.ErrExist) { // an earlier attempt has left it, and may live
 		if err = s.dropOld(id); err == nil {
-			lock, err = s.createLock(id, name)
+			lock, err = s.createLock(id, note)
 		}
 	}
 
@@ -90,7 +101,7 @@ func (s *Spool) OldHandlers() ([]job.OldHandler, error) {
 
 		switch {
 		case alive || errors.Is(err, job.ErrHeld):
-			old = append(old, job.OldHandler{Job: id, Name: note.name(), PID: note.PID, Alive: alive})
+			old = append(old, note.handler(id, alive))
 		case err != nil:
 			return nil, lockFailed("remove", id, err)
 		}

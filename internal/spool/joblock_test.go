@@ -391,3 +391,35 @@ func FuzzLockFile(f *testing.F) {
 		}
 	})
 }
+
+// TestLockWorker: the lock of a worker is one like all others, and says what it is.
+func TestLockWorker(t *testing.T) {
+	t.Parallel()
+
+	s := open(t)
+	id := job.NewID()
+
+	lock, err := s.LockWorker(id)
+	check(t, err)
+
+	process := inherit(t, lock, "echo; read line; true")
+	check(t, s.NoteProcess(lock, process.cmd.Process.Pid))
+	check(t, lock.Close())
+
+	old, err := s.OldHandlers()
+	check(t, err)
+
+	if len(old) != 1 || !old[0].Worker || old[0].Job != id || old[0].Name != "" || !old[0].Alive {
+		t.Errorf("old handlers %+v", old)
+	}
+
+	if s.HandlerGone(id) {
+		t.Error("gone while it lives")
+	}
+
+	process.end()
+
+	if !gone(s, id) {
+		t.Error("not gone")
+	}
+}

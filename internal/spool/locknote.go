@@ -24,6 +24,7 @@ type lockNote struct {
 	Job     string `json:"job"`
 	Name    string `json:"name"`
 	NameB64 string `json:"name_b64,omitempty"`
+	Worker  bool   `json:"worker,omitempty"`
 	PID     int    `json:"pid,omitempty"`
 	Start   uint64 `json:"start,omitempty"`
 	Boot    string `json:"boot,omitempty"`
@@ -66,6 +67,11 @@ func (n lockNote) name() string {
 	}
 
 	return n.Name
+}
+
+// handler returns what the note tells of the attempts that had the lock.
+func (n lockNote) handler(id job.ID, alive bool) job.OldHandler {
+	return job.OldHandler{Job: id, Name: n.name(), Worker: n.Worker, PID: n.PID, Alive: alive}
 }
 
 // alive says whether the process noted is there and the very one: numbers are
