@@ -69,6 +69,9 @@ func (r *reports) finish() time.Duration {
 	return r.retryAfter
 }
 
+// over does nothing: a command that reports no more may go on.
+func (r *reports) over() {}
+
 func (r *reports) add(part []byte) {
 	if r.long || len(r.line)+len(part) > maxLine {
 		r.long = true

@@ -24,8 +24,8 @@ type run struct {
 	env  []string
 
 	stdin   func() (int, error) // opens what becomes standard input; closed after the start
-	output  *output
-	reports *reports // nil: no descriptor 3
+	output  recorder
+	reports listener // nil: no descriptor 3
 	lock    *os.File // descriptor 4; nil: none
 
 	kill    <-chan struct{} // closed by the caller; nil: never
@@ -35,6 +35,24 @@ type run struct {
 
 	tree tree
 	pool sync.WaitGroup // the goroutines of this run
+}
+
+// recorder takes what a process writes on its standard output and error.
+type recorder interface {
+	// take is for pipe.pump.
+	take(b []byte) time.Time
+	// finish returns the last lines, after all was taken.
+	finish() []byte
+}
+
+// listener takes what a process writes on descriptor 3.
+type listener interface {
+	// take is for pipe.pump.
+	take(b []byte) time.Time
+	// over hears that nobody can write any more; the process may live.
+	over()
+	// finish returns the wait that the process asked for, after all was taken.
+	finish() time.Duration
 }
 
 // do runs the process. When it returns, no goroutine and no descriptor of the
@@ -195,7 +213,10 @@ func (r *run) pump(pipes []*pipe) {
 	r.pool.Go(func() { pipes[0].pump(r.output.take) })
 
 	if r.reports != nil {
-		r.pool.Go(func() { pipes[1].pump(r.reports.take) })
+		r.pool.Go(func() {
+			pipes[1].pump(r.reports.take)
+			r.reports.over()
+		})
 	}
 }
 
