@@ -24,12 +24,14 @@ const module = "importerd/"
 //nolint:gochecknoglobals // a table that nobody writes to
 var architecture = []struct{ name, imports string }{
 	{"cmd/importerd", "app, config, control/client, control/wire, handler/enter, journal, spool, job, systemd"},
-	{"app", "process, watch, keep, spool, journal, handler, handler/cgroup, handler/command, drain, systemd, config, " +
+	{"app", "process, watch, keep, spool, journal, handler, handler/cgroup, handler/command, handler/worker, drain, " +
+		"systemd, config, " +
 		"control, control/metrics, control/monitor, control/wire, job"},
 	{"process", "handler, job"},
 	{"handler/cgroup", "handler/enter"},
 	{"handler/command", "handler, handler/cgroup, job"},
 	{"handler/enter", "nothing"},
+	{"handler/worker", "handler, handler/command, job"},
 	{"handler", "job"},
 	{"watch", "job"},
 	{"keep", "job"},

@@ -23,7 +23,7 @@ func (d *daemon) checkPrograms(cfg config.Config) error {
 
 	for _, s := range cfg.Spools {
 		e := &examination{spool: s}
-		e.program("command", s.Command)
+		e.handler()
 
 		for _, problem := range e.problems {
 			errs = append(errs, fmt.Errorf("%s: %s", s.Name, problem))

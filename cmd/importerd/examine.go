@@ -33,7 +33,7 @@ func examine(s config.Spool) []string {
 		e.folders()
 	}
 
-	e.program("command", s.Command)
+	e.handler()
 
 	if len(s.OnFailed) > 0 {
 		e.program("on_failed", s.OnFailed)
@@ -44,6 +44,15 @@ func examine(s config.Spool) []string {
 	}
 
 	return e.problems
+}
+
+// handler looks for the program that does the work.
+func (e *examination) handler() {
+	if len(e.spool.Worker) > 0 {
+		e.program("worker", e.spool.Worker)
+	} else {
+		e.program("command", e.spool.Command)
+	}
 }
 
 func (e *examination) add(format string, args ...any) {

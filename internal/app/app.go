@@ -197,7 +197,7 @@ func (a *App) longestStop() time.Duration {
 	longest := time.Duration(0)
 	for _, l := range a.lines.draining() {
 		r := l.rules()
-		longest = max(longest, r.Drain+r.KillAfter)
+		longest = max(longest, r.Drain+r.graces()*r.KillAfter)
 	}
 
 	return longest + stopMargin

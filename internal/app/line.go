@@ -285,6 +285,8 @@ func (l *line) work() error {
 	}
 	defer l.end(s)
 
+	l.newFleet(intake, s)
+
 	past, err := l.past()
 	if err == nil {
 		err = l.begin(s)
@@ -348,6 +350,7 @@ func (l *line) live(s *session, stop func(), work context.Context) error {
 
 	stop()
 	watching.Wait()
+	s.disband(work)
 	s.writers.close() // nothing is recorded any more
 
 	if err == nil && kept == nil {

@@ -280,7 +280,7 @@ func (t told) Told(after int64, n int) ([]job.Record, error) {
 func (r remote) status() wire.Spool {
 	now := r.rules()
 	w := wire.Spool{
-		Name: now.Name, Dir: now.Dir, Inbox: now.InboxDir(), Workers: now.Workers, KeepDone: now.Keep.Done.Seconds(),
+		Name: now.Name, Dir: now.Dir, Inbox: now.InboxDir(), Workers: now.Slots(), KeepDone: now.Keep.Done.Seconds(),
 		Isolation: r.app.isolation(),
 	}
 	_, w.Draining = r.stages.Began()

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"importerd/internal/config"
 	"importerd/internal/handler/cgroup"
@@ -20,7 +21,8 @@ const logSpace = 1 << 30
 type rules struct {
 	config.Spool
 
-	handle   *command.Handler
+	handle   *command.Handler  // nil: there are workers
+	service  *command.Service  // what workers are; nil: there are none
 	notifier *command.Notifier // nil: nothing is run
 }
 
@@ -39,16 +41,17 @@ func (a *App) newRules(cfg config.Spool) (*rules, error) {
 		run.Dir = cfg.Cwd
 	}
 
-	handle, err := command.New(run)
-	if err != nil {
-		return nil, fmt.Errorf("spool %s: command: %w", cfg.Name, err)
-	}
+	r := &rules{Spool: cfg}
 
-	r := &rules{Spool: cfg, handle: handle}
+	if err := r.equip(run); err != nil {
+		return nil, fmt.Errorf("spool %s: %w", cfg.Name, err)
+	}
 
 	if len(cfg.OnFailed) == 0 {
 		return r, nil
 	}
+
+	var err error
 
 	run.Command = cfg.OnFailed
 	if r.notifier, err = command.NewNotifier(run); err != nil {
@@ -56,6 +59,44 @@ func (a *App) newRules(cfg config.Spool) (*rules, error) {
 	}
 
 	return r, nil
+}
+
+// equip makes what does the work.
+func (r *rules) equip(run command.Config) error {
+	var err error
+
+	if len(r.Worker) > 0 {
+		run.Command = r.Worker
+		if r.service, err = command.NewService(run); err != nil {
+			return fmt.Errorf("worker: %w", err)
+		}
+
+		return nil
+	}
+
+	if r.handle, err = command.New(run); err != nil {
+		return fmt.Errorf("command: %w", err)
+	}
+
+	return nil
+}
+
+// crew are the settings that workers are started with: only another one needs new ones.
+func (r *rules) crew() config.Spool {
+	return config.Spool{
+		Worker: r.Worker, Env: r.Env, Cwd: r.Cwd, Workers: r.Workers, Inflight: r.Inflight,
+		KillAfter: r.KillAfter, Limits: r.Limits,
+	}
+}
+
+// graces returns how many times KillAfter it may take until what runs has ended: workers
+// get one to go by themselves.
+func (r *rules) graces() time.Duration {
+	if r.service != nil {
+		return 2
+	}
+
+	return 1
 }
 
 // watching returns the rules of the inbox.
@@ -69,7 +110,7 @@ func (r *rules) watching() watch.Options {
 // processing returns the rules of the pool.
 func (r *rules) processing() process.Config {
 	c := process.Config{
-		Spool: r.Name, Workers: r.Workers, Attempts: r.Attempts,
+		Spool: r.Name, Workers: r.Slots(), Shared: r.service != nil, Attempts: r.Attempts,
 		Backoff: process.Backoff{Min: r.Backoff.Min, Max: r.Backoff.Max},
 		Timeout: r.Timeout, KillAfter: r.KillAfter, Results: r.Results, Ordered: r.Order != config.OrderNone,
 	}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"importerd/internal/config"
+	"importerd/internal/handler"
+	"importerd/internal/handler/worker"
 	"importerd/internal/journal"
 	"importerd/internal/keep"
 	"importerd/internal/process"
@@ -25,6 +28,10 @@ type session struct {
 	readers visits
 
 	doneSize doneSize
+
+	fleet   *worker.Fleet
+	handler handler.Handler // of the present rules; the line's mu guards it, or nobody else knows s
+	crew    config.Spool    // with which its workers are started; as handler
 
 	watcher *watch.Watcher
 	pool    *process.Pool
@@ -68,6 +75,7 @@ func (l *line) build(s *session, r *rules) error {
 
 	dog := l.app.notifier.Watchdog()
 	s.watching = s.pulse(dog, r.Name+" watch")
+	s.employ(r)
 
 	watching := r.watching()
 	watching.Husk, watching.Log = s.journal.Husks(), l.log
@@ -112,16 +120,11 @@ func (l *line) buildKeeper(s *session, r *rules) error {
 func (l *line) deps(s *session, r *rules) process.Deps {
 	dog := l.app.notifier.Watchdog()
 
-	var held process.Locks = s.spool
-	if l.app.groups != nil {
-		held = locks{Spool: s.spool, groups: l.app.groups, log: l.log}
-	}
-
 	return process.Deps{
 		Folders: s.spool, Lister: s.spool, Intake: s.spool,
-		Locks: held, Results: s.spool, Papers: s.spool, Reserve: s.spool,
+		Locks: l.locks(s), Results: s.spool, Papers: s.spool, Reserve: s.spool,
 		Journal: s.journal, Index: index{s.journal}, Births: s.journal, Wishes: s.journal,
-		Handler: r.handle, Notify: r.telling(s.spool),
+		Handler: s.handler, Notify: r.telling(s.spool),
 		Teller: s.teller,
 		Ready:  s.watcher.Ready(), Look: s.watcher.Look,
 		Kill:      l.app.stages.Killed(),
@@ -150,9 +153,14 @@ func (s *session) change(ctx context.Context, r *rules, beatEvery time.Duration)
 	processing, keeping := r.processing(), r.keeping()
 	processing.BeatEvery, keeping.BeatEvery = beatEvery, beatEvery
 
-	return errors.Join(
+	s.employ(r)
+
+	err := errors.Join(
 		s.watcher.Change(ctx, r.watching()),
-		s.pool.Change(ctx, processing, r.handle, r.telling(s.spool)),
+		s.pool.Change(ctx, processing, s.handler, r.telling(s.spool)),
 		s.keeper.Change(keeping),
 	)
+	s.dismiss()
+
+	return err
 }

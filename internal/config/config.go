@@ -23,10 +23,6 @@ dir     = "/srv/importerd/orders"
 command = ["/usr/local/bin/load-orders", "{}"]
 `
 
-// ErrUnsupported marks the mistake of using a key that is planned, but does
-// nothing yet: accepting it would promise what does not happen.
-var ErrUnsupported = errors.New("not supported yet by this version")
-
 // Config is one configuration file. It does not change once it was read.
 type Config struct {
 	API    API

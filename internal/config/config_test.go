@@ -37,7 +37,7 @@ func TestSampleLoads(t *testing.T) {
 
 	clicks := config.Default()
 	clicks.Name, clicks.Dir, clicks.Inbox = "clicks.v2", "/srv/importerd/clicks", "/srv/sftp/clicks"
-	clicks.Command = []string{"python3", "/usr/local/lib/clicks.py"}
+	clicks.Worker, clicks.Inflight = []string{"python3", "/usr/local/lib/clicks.py"}, 16
 	clicks.Cwd, clicks.Ready, clicks.Marker, clicks.Order = "/var/tmp", config.ReadyMarker, ".ok", config.OrderAge
 	clicks.Settle, clicks.Linger, clicks.Drain = 0, 1500*time.Millisecond, 36*time.Hour
 	clicks.KillAfter, clicks.Results = time.Minute, true
@@ -157,20 +157,6 @@ func TestLoadErrors(t *testing.T) {
 
 	if _, err := config.Load("/dev/zero"); err == nil || !strings.Contains(err.Error(), "no configuration file") {
 		t.Errorf("endless file: %v", err)
-	}
-}
-
-func TestUnsupportedIsMarked(t *testing.T) {
-	t.Parallel()
-
-	_, err := config.Parse("f", []byte(config.Example+"inflight = 3\n"))
-	if !errors.Is(err, config.ErrUnsupported) {
-		t.Errorf("got %v", err)
-	}
-
-	var mistake *config.Mistake
-	if !errors.As(err, &mistake) || mistake.Line != 4 || mistake.Column != 1 || mistake.File != "f" {
-		t.Errorf("got %+v", mistake)
 	}
 }
 

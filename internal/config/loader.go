@@ -120,21 +120,17 @@ func (l *loader) spool(name string, tree map[string]any) Spool {
 	s := Default()
 	s.Name = name
 	wrong := map[string]bool{}
-	later := laterKeys()
 
 	for key := range tree {
-		_, planned := later[key]
-
-		switch {
-		case planned:
-			l.later(tree[key], name, key)
-		case !slices.ContainsFunc(Settings(), func(t Setting) bool { return t.Key == key }):
+		if slices.ContainsFunc(Settings(), func(t Setting) bool { return t.Key == key }) {
+			wrong[key] = l.load(&s, key, tree[key])
+		} else {
 			l.add(l.doc.at("spool", name, key).key,
 				fmt.Errorf("spool %s: unknown key %q: %s", label(name), key, meant(key, spoolKeys())))
-		default:
-			wrong[key] = l.load(&s, key, tree[key])
 		}
 	}
+
+	wrong["command"] = wrong["command"] || wrong["worker"]
 
 	for _, p := range s.problems() {
 		if !wrong[p.key] {
@@ -179,17 +175,6 @@ func (l *loader) problem(name string, p problem) {
 	}
 
 	l.add(at.value, fmt.Errorf("spool %s: %s: %w", label(name), p.key, p.err))
-}
-
-// later notes a key that is planned. A value of a wrong type is told, too.
-func (l *loader) later(v any, spool, key string) {
-	wrong, want := "", laterKeys()[key]
-	if kind(v) != kind(want) {
-		wrong = fmt.Sprintf(" (and it must be %s, not %s)", kind(want), kind(v))
-	}
-
-	l.add(l.doc.at("spool", spool, key).key,
-		fmt.Errorf("spool %s: %s is %w: remove it%s", label(spool), key, ErrUnsupported, wrong))
 }
 
 func (l *loader) add(at position, err error) {

@@ -70,6 +70,15 @@ func checkArg(i int, arg string) error {
 	return nil
 }
 
+// checkWorkerArg judges an element of a worker's command.
+func checkWorkerArg(i int, arg string) error {
+	if i > 0 && arg == "{}" {
+		return errors.New("{} is for commands: a worker reads from its standard input which files it is given")
+	}
+
+	return checkArg(i, arg)
+}
+
 // checkGlob judges a pattern for names.
 func checkGlob(_ int, glob string) error {
 	switch {
@@ -111,7 +120,7 @@ func checkEnv(key, value string) error {
 	return nil
 }
 
-// needed is a list that must not be empty.
+// needed is a list that must not be empty if it is given.
 type needed struct{ list }
 
 func (n needed) load(v any) error {
@@ -119,13 +128,9 @@ func (n needed) load(v any) error {
 		return err
 	}
 
-	return n.check()
-}
-
-func (n needed) check() error {
 	if len(*n.p) == 0 {
 		return errors.New("is missing: write the program and its arguments")
 	}
 
-	return n.list.check()
+	return nil
 }

@@ -41,6 +41,10 @@ func handlerSettings() []Setting {
 			example: `["/usr/local/bin/load-orders", "{}"]`,
 			bind:    func(s *Spool) field { return needed{list{&s.Command, "ARG", checkArg}} },
 		}, {
+			Key: "worker", Help: "long-lived program instead of command, which is given one job after the other",
+			example: `["python3", "/usr/local/lib/clicks.py"]`,
+			bind:    func(s *Spool) field { return needed{list{&s.Worker, "ARG", checkWorkerArg}} },
+		}, {
 			Key: "env", Help: "added to the command's environment", example: `{ PGHOST = "db1" }`,
 			bind: func(s *Spool) field { return table{&s.Env, checkEnv} },
 		}, {
@@ -71,6 +75,10 @@ func tuningSettings() []Setting {
 		{
 			Key: "workers", Flag: "workers", Help: "files handled at a time", example: "4",
 			bind: func(s *Spool) field { return number{&s.Workers, 1, 1024} },
+		},
+		{
+			Key: "inflight", Help: "jobs at a time on each worker", example: "16",
+			bind: func(s *Spool) field { return number{&s.Inflight, 1, 1024} },
 		},
 		{
 			Key: "ready", Flag: "ready", Help: "how to tell that a file is whole", example: `"auto"`,
@@ -127,9 +135,4 @@ func spanSetting(key, help, example string, bind func(*Spool) span) Setting {
 		Key: key, Flag: strings.ReplaceAll(key, "_", "-"), Help: help, example: `"` + example + `"`,
 		bind: func(s *Spool) field { return bind(s) },
 	}
-}
-
-// laterKeys returns the keys of a spool that are planned, with the type of each.
-func laterKeys() map[string]any {
-	return map[string]any{"worker": []any{}, "inflight": int64(0)}
 }

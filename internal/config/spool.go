@@ -14,11 +14,13 @@ type Spool struct {
 	Dir       string            // absolute path of the spool's directory
 	Inbox     string            // absolute path; empty: inbox/ in Dir
 	Match     []string          // globs of the names to be taken; none: all
-	Command   []string          // program and arguments, {} for the file's path
+	Command   []string          // program and arguments, {} for the file's path; none: there is a Worker
+	Worker    []string          // program and arguments of long-lived processes; none: there is a Command
 	Env       map[string]string // added to the handler's environment
 	Cwd       string            // the handler's working directory; empty: Dir
 	OnFailed  []string          // program and arguments to run when a job failed; none: nothing is run
-	Workers   int               // jobs at a time
+	Workers   int               // commands at a time, or processes of the Worker
+	Inflight  int               // jobs at a time on each process of the Worker
 	Ready     Ready             // when a file is whole
 	Marker    string            // suffix of the markers that ReadyMarker waits for
 	Order     Order             // of the files that one sweep finds
@@ -60,6 +62,7 @@ const (
 func Default() Spool {
 	return Spool{
 		Workers:   1,
+		Inflight:  1,
 		Ready:     ReadyAuto,
 		Marker:    ".done",
 		Order:     OrderNone,
@@ -98,6 +101,29 @@ func (s Spool) InboxDir() string {
 	return filepath.Join(s.Dir, "inbox")
 }
 
+// Slots returns how many jobs are handled at a time.
+func (s Spool) Slots() int { return s.Workers * max(s.Inflight, 1) }
+
+// maxSlots is the most that Slots may be.
+const maxSlots = 8192
+
+// handlerProblems returns what does not go together in the keys of the handler.
+func (s Spool) handlerProblems() []problem {
+	switch {
+	case len(s.Command) == 0 && len(s.Worker) == 0:
+		return []problem{{key: "command", err: errors.New("is missing: write the program and its arguments")}}
+	case len(s.Command) > 0 && len(s.Worker) > 0:
+		return []problem{{key: "worker", err: errors.New("there is a command besides: write one of the two")}}
+	case len(s.Command) > 0 && s.Inflight > 1:
+		return []problem{{key: "inflight", err: errors.New("a command has one file at a time: remove it, or write a worker")}}
+	case s.Slots() > maxSlots:
+		return []problem{{key: "inflight", err: fmt.Errorf(
+			"%d workers with %d jobs each are %d at a time: at most %d are possible", s.Workers, s.Inflight, s.Slots(), maxSlots)}}
+	}
+
+	return nil
+}
+
 // problem is something wrong with the value of a key.
 type problem struct {
 	key     string
@@ -113,6 +139,8 @@ func (s Spool) problems() []problem {
 	for _, setting := range Settings() {
 		all = append(all, split(setting.Key, setting.bind(&s).check())...)
 	}
+
+	all = append(all, s.handlerProblems()...)
 
 	for _, p := range all {
 		if p.key == "dir" || p.key == "inbox" {
