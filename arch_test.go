@@ -23,7 +23,7 @@ const module = "importerd/"
 //
 //nolint:gochecknoglobals // a table that nobody writes to
 var architecture = []struct{ name, imports string }{
-	{"cmd/importerd", "app, config, control/client, control/wire, handler/enter, journal, spool, job, systemd"},
+	{"cmd/importerd", "app, config, control/client, control/wire, handler/enter, journal, sandbox, spool, job, systemd"},
 	{"app", "process, watch, keep, spool, journal, handler, handler/cgroup, handler/command, handler/worker, drain, " +
 		"systemd, config, " +
 		"control, control/metrics, control/monitor, control/wire, job"},
@@ -48,6 +48,7 @@ var architecture = []struct{ name, imports string }{
 	{"control/wire", "job"},
 	{"config", "nothing"},
 	{"drain", "nothing"},
+	{"sandbox", "handler/cgroup, job"},
 	{"systemd", "nothing"},
 	{"job", "nothing"},
 	{"bench", "bench/build, bench/machine, bench/plan, bench/report, bench/result, bench/trial"},

@@ -28,6 +28,7 @@ type mistake struct {
 
 func (p *program) checkCommand() *cobra.Command {
 	path := defaultConfig
+	inside := false
 
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -35,12 +36,20 @@ func (p *program) checkCommand() *cobra.Command {
 		Long: `Check reads the configuration file and looks at the directories and programs that it
 names. It runs nothing and changes nothing. What it says of permissions is true for
 the user that runs it: run it as the user of the daemon. Exit code 78 says that
-something is wrong; a warning alone is no such thing.`,
-		Example: "  importerd check\n  sudo -u importerd importerd check --config new.toml",
+something is wrong; a warning alone is no such thing.
+
+With --sandbox it says instead which restrictions of the unit importerd.service hold for
+this very process, and what each costs a command. It changes nothing either. To run it
+as the unit's daemon is run see docs/systemd.md. Exit code 1 says that one does not hold.`,
+		Example: "  importerd check\n  sudo -u importerd importerd check --config new.toml\n  importerd check --sandbox",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := fromEnvironment(cmd, "config", "output"); err != nil {
 				return err
+			}
+
+			if inside {
+				return p.checkSandbox(path)
 			}
 
 			return p.check(path)
@@ -49,6 +58,7 @@ something is wrong; a warning alone is no such thing.`,
 
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVarP(&path, "config", "c", path, "configuration `FILE`")
+	cmd.Flags().BoolVar(&inside, "sandbox", false, "say which restrictions of the unit hold in here")
 	p.outputFlag(cmd)
 
 	return cmd
