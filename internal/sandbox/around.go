@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"os"
@@ -93,15 +94,14 @@ func (s self) lease() (State, string) {
 	defer file.Close()
 
 	_, err = unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
-
-	switch err {
-	case nil:
+	if err == nil {
 		_, _ = unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	}
 
+	switch {
+	case err == nil, errors.Is(err, unix.EAGAIN): // somebody writes it, which only who may have a lease is told
 		return Holds, ""
-	case unix.EAGAIN: // somebody writes it, which only who may have a lease is told
-		return Holds, ""
-	case unix.EACCES:
+	case errors.Is(err, unix.EACCES):
 		return NotInForce, "the kernel does not say who writes files of other users"
 	}
 

@@ -17,7 +17,7 @@ func files(s self, o Options) []check {
 		{"ProtectSystem=strict", "commands write to the spools, /tmp, /var/tmp, /dev/shm alone", func() (State, string) {
 			return readOnly("/", "/usr", "/etc", "/var")
 		}},
-		{"ReadWritePaths=", "the folders of a spool are below one entry: files can be moved between them", func() (State, string) {
+		{"ReadWritePaths=", "the folders of a spool are below one entry: files move between them", func() (State, string) {
 			return onOneMount(o.Spools)
 		}},
 		{"PrivateMounts=yes", "mounts of commands are seen by nobody else", s.privateMounts},
@@ -25,7 +25,7 @@ func files(s self, o Options) []check {
 		{"PrivateTmp=yes", "commands share /tmp with nobody else", func() (State, string) {
 			m, ok := s.at("/tmp")
 
-			return verdict(ok && (strings.Contains(m.root, "systemd-private-")), "/tmp is everybody's")
+			return verdict(ok && strings.Contains(m.root, "systemd-private-"), "/tmp is everybody's")
 		}},
 		{"PrivateDevices=yes", "commands see no disks, tapes, serial lines", devices},
 		{"ProtectProc=invisible", "commands do not see processes of other users", func() (State, string) {

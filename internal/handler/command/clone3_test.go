@@ -43,7 +43,7 @@ func forbid(name string) error {
 	}
 
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program))) //nolint:gosec // as the call takes it
 	if errno != 0 {
 		return fmt.Errorf("seccomp: %w", errno)
 	}

@@ -80,7 +80,7 @@ func judge(told []byte) error {
 
 	errno := syscall.Errno(uint32(told[1]) | uint32(told[2])<<8 | uint32(told[3])<<16 | uint32(told[4])<<24)
 	if told[0] == notRun {
-		return errno
+		return errno //nolint:wrapcheck // as of syscall.StartProcess
 	}
 
 	return blame("", errno)

@@ -40,7 +40,9 @@ func TestAsByTheKernel(t *testing.T) {
 	dir := directory(t)
 	attr := syscall.ProcAttr{
 		Dir: t.TempDir(), Sys: &syscall.SysProcAttr{Setpgid: true},
-		Env: []string{"B=2", "A=1", "A=again", "odd", "=x", "GODEBUG=inittrace=1", "GOMAXPROCS=77", "L=" + strings.Repeat("x", 100_000)},
+		Env: []string{
+			"B=2", "A=1", "A=again", "odd", "=x", "GODEBUG=inittrace=1", "GOMAXPROCS=77", "L=" + strings.Repeat("x", 100_000),
+		},
 	}
 
 	want := output(t, byTheKernel, dir, attr, tellAll)
@@ -50,7 +52,10 @@ func TestAsByTheKernel(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", short(got), short(want))
 	}
 
-	for _, part := range []string{"sh 3 $0 is odd  ü\n*\n", "\na name\n", "A=again\n", "=x\nGODEBUG", "in a group of its own\n", filepath.Base(dir.Name()) + "\n"} {
+	for _, part := range []string{
+		"sh 3 $0 is odd  ü\n*\n", "\na name\n", "A=again\n", "=x\nGODEBUG", "in a group of its own\n",
+		filepath.Base(dir.Name()) + "\n",
+	} {
 		if !strings.Contains(want, part) {
 			t.Errorf("%q is missing in %s", part, short(want))
 		}
@@ -139,7 +144,7 @@ func TestErrorsAsByTheKernel(t *testing.T) {
 		_, want := byTheKernel(int(dir.Fd()), c.program, argv, attr)
 		_, got := enter.Start(int(dir.Fd()), c.program, argv, attr)
 
-		if got != c.want || want != c.want {
+		if got != c.want || want != c.want { //nolint:errorlint // bare, as of the kernel
 			t.Errorf("%q: %v, by the kernel %v, want %v", c.program, got, want, c.want)
 		}
 	}

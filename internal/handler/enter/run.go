@@ -90,14 +90,15 @@ func tell(stage byte, err error) {
 
 func rawWrite(fd int, text []byte) error {
 	for {
-		_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&text[0])), uintptr(len(text)))
+		_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd),
+			uintptr(unsafe.Pointer(&text[0])), uintptr(len(text))) //nolint:gosec // as any call takes its memory
 
 		switch errno {
 		case 0:
 			return nil
 		case unix.EINTR:
 		default:
-			return errno
+			return errno //nolint:wrapcheck // a bare one, to be told on the pipe
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package enter
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"syscall"
@@ -85,7 +86,7 @@ func settle(pid int, verdict error) (int, error) {
 	}
 
 	// One that was killed has had the fate of any program that is killed as it starts.
-	if verdict == errSilent {
+	if errors.Is(verdict, errSilent) {
 		if wasKilled(pid) {
 			return pid, nil
 		}
