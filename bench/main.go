@@ -93,6 +93,8 @@ func run(ctx context.Context) error {
 
 	fmt.Fprint(os.Stdout, "\n", report.Summary(found))
 
+	fmt.Fprintf(os.Stdout, "\n%s keeps the files for the next run; remove it when you need none\n", o.work)
+
 	if !o.write {
 		return nil
 	}

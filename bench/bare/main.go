@@ -67,7 +67,14 @@ func (l *loop) run() error {
 		}
 	}
 
-	names := make(chan []string) // the reader sends and closes, the workers receive
+	// The reader sends and closes, the workers receive. Events are taken from the
+	// kernel's queue before there is a worker for them, or it overflows.
+	ahead := 0
+	if l.follow {
+		ahead = 1 << 12
+	}
+
+	names := make(chan []string, ahead)
 	failed := make(chan error, l.workers+1)
 
 	var workers sync.WaitGroup

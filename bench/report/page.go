@@ -132,7 +132,7 @@ func section(row plan.Row, found result.Row) string {
 	case plan.Backlog:
 		text.WriteString(backlog(found))
 	default:
-		text.WriteString(arrival(found))
+		text.WriteString(arrival(found, row.Kind))
 	}
 
 	for _, c := range found.Skipped {
@@ -179,9 +179,9 @@ func backlog(row result.Row) string {
 		"| --- | --: | --: | --: | --: | --: | --: | --: |\n")
 
 	for _, c := range row.Contenders {
-		rate := stat.Of(row.Values(c.Name, trial.Sample.Rate))
+		files := stat.Of(row.Values(c.Name, trial.Sample.Rate))
 		fmt.Fprintf(&text, "| %s | %s | %s to %s | %s | %s | %s | %s | %s |\n",
-			cell(c.Title), figure(rate.Median), figure(rate.Min), figure(rate.Max),
+			cell(c.Title), figure(files.Median), figure(files.Min), figure(files.Max),
 			known(row, c.Name, plan.First.Of), known(row, c.Name, cpu), known(row, c.Name, plan.Memory.Of),
 			count(row.Of(c.Name), missed), count(row.Of(c.Name), twice))
 	}
@@ -189,7 +189,7 @@ func backlog(row result.Row) string {
 	return text.String()
 }
 
-func arrival(row result.Row) string {
+func arrival(row result.Row, kind plan.Kind) string {
 	var text strings.Builder
 
 	text.WriteString("| | files/s | p50 ms | p99 ms | max ms | CPU ms per 1,000 | MiB | missed | twice | half |\n" +
@@ -201,12 +201,21 @@ func arrival(row result.Row) string {
 		}
 
 		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n",
-			cell(c.Title), known(row, c.Name, trial.Sample.Rate), wait(0.5), wait(0.99), wait(1),
+			cell(c.Title), rate(row, c.Name, kind), wait(0.5), wait(0.99), wait(1),
 			known(row, c.Name, cpu), known(row, c.Name, plan.Memory.Of),
 			count(row.Of(c.Name), missed), count(row.Of(c.Name), twice), count(row.Of(c.Name), half))
 	}
 
 	return text.String()
+}
+
+// rate means nothing where the wait counts from the end of a second's writing.
+func rate(row result.Row, contender string, kind plan.Kind) string {
+	if kind == plan.Slow {
+		return "–"
+	}
+
+	return known(row, contender, trial.Sample.Rate)
 }
 
 func missed(s trial.Sample) int { return s.Missed }

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,12 @@ func Ranks() []float64 {
 }
 
 // patience is how long after the last file that was handled a trial gives the
-// others up. Some that wait do so for seconds before they look again.
+// others up, unless the place says otherwise. Some look again only after seconds.
 const patience = 12 * time.Second
+
+// quiet is how long nothing may have been handled when all seems to be: so long a
+// trial waits for what is handled twice.
+const quiet = 600 * time.Millisecond
 
 // Producer delivers files to an inbox and tells when it did so.
 type Producer func(ctx context.Context, inbox string) (stage.Sent, error)
@@ -107,9 +112,9 @@ func (g *group) deliver(ctx context.Context, p Place, n *notes, produce Producer
 			last, seen = time.Now(), n.lines
 		}
 
-		handled, quiet := n.lines-known, time.Since(last)
+		handled, still := n.lines-known, time.Since(last)
 
-		return handled > 10*len(sent) || handled >= len(sent) && quiet > patience/20 || quiet > patience
+		return handled > 10*len(sent) || handled >= len(sent) && still > quiet || still > cmp.Or(p.Patience, patience)
 	})
 
 	return sent, ctx.Err()
@@ -117,7 +122,7 @@ func (g *group) deliver(ctx context.Context, p Place, n *notes, produce Producer
 
 // probe delivers a file of its own each second until one has been handled.
 func (g *group) probe(ctx context.Context, p Place, n *notes) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 
 	due := time.Now()

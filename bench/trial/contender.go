@@ -4,6 +4,7 @@ package trial
 import (
 	"path/filepath"
 	"strconv"
+	"time"
 )
 
 // Place is where a trial happens. The directories are the contender's alone.
@@ -13,6 +14,8 @@ type Place struct {
 	Stamps string // what the handlers have noted
 	Logs   string // directory for what the programs print
 	Follow bool   // the contender has to wait for files that come
+
+	Patience time.Duration // how long after the last file the others are given up; 0: 12 s
 
 	Journal string   // a journal.db to begin with; empty: none
 	Profile string   // where importerd writes profiles; empty: nowhere

@@ -129,7 +129,7 @@ func (g *group) stop() error {
 
 	select {
 	case <-g.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		g.kill()
 		<-g.ended
 
