@@ -41,21 +41,32 @@ func run() int {
 		return codeUsage
 	}
 
-	supervisor, err := systemd.TakeEnv()
-	sockets, sockErr := systemd.TakeSockets()
+	p := &program{args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 
-	p := &program{
-		args:       os.Args[1:],
-		environ:    os.Environ(),
-		stdin:      os.Stdin,
-		stdout:     os.Stdout,
-		stderr:     os.Stderr,
-		supervisor: supervisor,
-		sockets:    sockets,
-		warning:    errors.Join(err, sockErr),
+	if p.isFirst() {
+		status, err := p.beFirst()
+		if err == nil {
+			return status
+		}
+
+		p.warning = err // it still can do the work, and leaves zombies
 	}
 
+	p.take()
+
 	return p.run(context.Background())
+}
+
+// take takes what the service manager has given.
+func (p *program) take() {
+	p.warning = errors.Join(p.warning, takeOver())
+
+	var err, sockErr error
+
+	p.supervisor, err = systemd.TakeEnv()
+	p.sockets, sockErr = systemd.TakeSockets()
+	p.environ = os.Environ() // without what was meant for us
+	p.warning = errors.Join(p.warning, err, sockErr)
 }
 
 // run does what the command line says and tells what went wrong.

@@ -33,6 +33,7 @@ type status struct {
 	asking
 
 	within string // failures of so long ago are trouble
+	alive  bool   // only whether the daemon answers
 }
 
 // standing is what status prints for machines.
@@ -54,7 +55,8 @@ func (p *program) statusCommand() *cobra.Command {
 		Long:  aboutStatus,
 		Example: `  importerd status
   importerd status orders --failed-within 10m
-  importerd status --output json | jq '.problems'`,
+  importerd status --output json | jq '.problems'
+  importerd status --alive`,
 		Args: oneSpoolAtMost,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := fromEnvironment(cmd, apiVariables("spool")...); err != nil {
@@ -72,6 +74,7 @@ func (p *program) statusCommand() *cobra.Command {
 
 	c.flags(cmd)
 	cmd.Flags().StringVar(&c.within, "failed-within", "1h", "a job that failed so long ago (`D`) is trouble; 0: none is")
+	cmd.Flags().BoolVar(&c.alive, "alive", false, "print nothing; 0 if the daemon answers, however its spools stand")
 	p.outputFlag(cmd)
 
 	return cmd
@@ -79,6 +82,12 @@ func (p *program) statusCommand() *cobra.Command {
 
 // run shows the status. Its error makes the exit code.
 func (c *status) run(ctx context.Context) error {
+	if c.alive {
+		_, err := c.ask(ctx)
+
+		return err
+	}
+
 	within, err := config.ParseDuration(c.within)
 	if err != nil {
 		return usage("", "--failed-within: %w", err)
