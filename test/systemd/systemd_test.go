@@ -33,7 +33,7 @@ func mutations() []struct{ what, script, noticed string } {
 		{"nowhere to write", `/^ReadWritePaths=/d`, "drain"},
 		{"notifications of all", `s/^NotifyAccess=.*/NotifyAccess=all/`, "environment"},
 		{"not notified", `s/^Type=.*/Type=simple/`, "recovery"},
-		{"journal with a limit", `/^LogRateLimit/d`, "recovery"},
+		{"journal with a limit", `/^LogRateLimit/d`, "flood"},
 		{"homes are seen", `/^ProtectHome=/d`, "sandbox"},
 		{"setuid programs", `/^NoNewPrivileges=/d; /^RestrictSUIDSGID=/d`, "sandbox"},
 		{"reload by signal", `s|^ExecReload=.*|ExecReload=/bin/kill -HUP $MAINPID|`, "reload"},
