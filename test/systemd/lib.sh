@@ -52,9 +52,15 @@ journal() {
 	journalctl --no-pager -o cat --since="$since" "$@" -u importerd.service -u importerd.socket
 }
 
-# said TEXT succeeds if the journal of this case has it. (grep -q would end before
-# journalctl, whose broken pipe then counts.)
-said() { journal | grep -F -- "$1" >/dev/null; }
+# said TEXT succeeds if the journal of this case has it, now or soon. (grep -q would end
+# before journalctl, whose broken pipe then counts.)
+said() {
+	for _ in {1..50}; do
+		! journal | grep -F -- "$1" >/dev/null || return 0
+		sleep 0.2
+	done
+	return 1
+}
 
 # replaced PID succeeds if another daemon than this one is up.
 replaced() {
@@ -149,7 +155,8 @@ status_of() { api "$1" -o /dev/null -w '%{http_code}' "${@:2}"; }
 stop_all() {
 	systemctl stop importerd.socket 2>/dev/null || true
 	systemctl kill -s KILL importerd.service 2>/dev/null || true
-	systemctl stop importerd.service 2>/dev/null || true
+	# Until now it may have been started again, and have brought the socket along.
+	systemctl stop importerd.service importerd.socket 2>/dev/null || true
 	systemctl unmask importerd.socket 2>/dev/null || true
 }
 
