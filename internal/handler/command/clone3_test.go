@@ -59,7 +59,8 @@ func forbid(name string) error {
 func testsWithout(t *testing.T, call, tests string) {
 	t.Helper()
 
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", forbidCall, call, "-test.v", "-test.timeout=5m", "-test.run="+tests,
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", forbidCall, call,
+		"-test.v", "-test.timeout=5m", "-test.run="+tests,
 		"-test.skip=^(TestWithoutClone3|TestByTheKernel)$")
 
 	cmd.Env = append(os.Environ(), allGrouped+"=1")
