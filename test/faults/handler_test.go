@@ -28,6 +28,7 @@ const (
 // run is one attempt as the handler sees it.
 type run struct {
 	side, path string
+	results    string
 	event      event
 	content    *content
 }
@@ -35,7 +36,13 @@ type run struct {
 // handle is what this binary does as a handler; it returns the exit status. All
 // handlers note in the history what they see.
 func handle(role string) int {
-	r := &run{side: os.Getenv(sideVar), path: os.Getenv("IMPORTERD_JOB_FILE")}
+	if role == "worker" {
+		return work()
+	}
+
+	r := &run{
+		side: os.Getenv(sideVar), path: os.Getenv("IMPORTERD_JOB_FILE"), results: os.Getenv("IMPORTERD_JOB_RESULTS"),
+	}
 	r.event.Job, r.event.File = os.Getenv("IMPORTERD_JOB_ID"), os.Getenv("IMPORTERD_JOB_NAME")
 	r.event.Attempt, _ = strconv.Atoi(os.Getenv("IMPORTERD_JOB_ATTEMPT"))
 	r.event.Life, _ = strconv.Atoi(os.Getenv(lifeVar))
@@ -48,6 +55,11 @@ func handle(role string) int {
 		return r.misbehave(role)
 	}
 
+	return r.handle(role)
+}
+
+// handle is what is done with one file.
+func (r *run) handle(role string) int {
 	text, err := os.ReadFile(r.path)
 	if errors.Is(err, unix.EIO) {
 		return 1 // the power is cut
@@ -161,7 +173,7 @@ func (r *run) change() int {
 // produce makes results: the content in two files.
 func (r *run) produce() int {
 	for _, name := range []string{"one", "two"} {
-		path := filepath.Join(os.Getenv("IMPORTERD_JOB_RESULTS"), name)
+		path := filepath.Join(r.results, name)
 		if err := os.WriteFile(path, r.content.bytes, 0o600); err != nil {
 			return 1
 		}

@@ -20,9 +20,22 @@ import (
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel()
 
+	for _, role := range []string{"model", "worker"} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			killAtRandomMoments(t, role)
+		})
+	}
+}
+
+// killAtRandomMoments is TestKilledAtRandomMoments for one kind of handler.
+func killAtRandomMoments(t *testing.T, role string) {
+	t.Helper()
+
 	chosen, kills := seed(t), setting(t, "FAULTS_KILLS", 200)
 	rng := rand.New(rand.NewPCG(chosen, 1<<32))
 	r := newRig(t, filepath.Join(t.TempDir(), "spool"))
+	r.role = role
 	p := newProducers(r)
 
 	p.begin(3, chosen)

@@ -69,6 +69,9 @@ func (r *rig) start() {
 
 	args := slices.Concat(r.prefix, []string{binary(r.tags), "run", "--spool", r.spool}, r.options,
 		[]string{"--", os.Args[0], "{}"})
+	if r.role == "worker" {
+		args = slices.Concat(r.prefix, []string{binary(r.tags), "run"}, r.configure())
+	}
 
 	r.lives++
 	r.daemon = exec.Command(args[0], args[1:]...)

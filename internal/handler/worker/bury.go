@@ -86,7 +86,7 @@ func (w *worker) report(exit job.Exit, jobs int, asked bool) {
 		e = f.opts.Log.Debug()
 	}
 
-	e.Int("pid", w.pid).Str("exit", describe(exit)).Int("jobs", jobs).Dur("took", time.Since(w.since)).Msg("worker ended")
+	e.Int("pid", w.pid).Str("ended", describe(exit)).Int("jobs", jobs).Dur("took", time.Since(w.since)).Msg("worker ended")
 }
 
 // fate says what the end of the worker means for a job that it had begun to read, one
