@@ -36,12 +36,14 @@ func TestPages(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 
-	for _, page := range []string{"docs/api.md", "docs/monitoring.md"} {
+	for _, page := range []string{"docs/api.md", "docs/monitoring.md", "docs/workers.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 
-			if _, err := exec.LookPath("curl"); err != nil {
-				t.Skip("curl is not there")
+			for _, name := range []string{"curl", "python3"} {
+				if _, err := exec.LookPath(name); err != nil {
+					t.Skip(name + " is not there")
+				}
 			}
 
 			text, err := os.ReadFile(page)

@@ -26,7 +26,8 @@ var ErrDied = errors.New("the process has died")
 // Handler runs attempts. Its methods may be called from several goroutines.
 type Handler interface {
 	// Run does one attempt and returns when the whole process tree that did it
-	// has ended, as far as it can be found. It never returns an error of its own:
+	// has ended, as far as it can be found; where attempts share a process, when that
+	// has said how this one ended, or has ended itself. It never returns an error of its own:
 	// what went wrong is in the Exit. When ctx is done the attempt is asked to
 	// end; the Exit still tells truly how it ended, the caller judges.
 	Run(ctx context.Context, task Task) job.Exit
@@ -38,7 +39,8 @@ type Handler interface {
 // saying the same again does no harm. Run takes every value promptly while the
 // handler lives, and one that waits already right after the start: what was taken
 // has come about. A handler that was asked to end is not frozen any more. Who sends
-// must also wait for the return of Run: a handler that has ended takes nothing.
+// must also wait for the return of Run: a handler that has ended takes nothing. Where
+// attempts share a process nobody sends: one of them cannot be frozen.
 type Task struct {
 	Job     job.Record      // Attempt is the one to be made; Checkpoint is what an earlier one reported
 	Path    string          // absolute path of the file in processing/
@@ -47,8 +49,9 @@ type Task struct {
 	Lock    *os.File        // held by the attempt while it lives, inherited as descriptor 4; nil: none
 	Kill    <-chan struct{} // closed by the caller: kill at once, without any grace
 	Freeze  <-chan bool     // sent by the caller, see below; nil: nobody freezes
-	Started func(pid int)   // called once with the pid, which is the process group too; nil: nobody asks
-	Report  func(Report)    // called with each report of the handler, never after Run has returned; nil: nobody asks
+	Started func(pid int)   // called with the pid, which is the process group too; nil: nobody asks. Where
+	// attempts share a process: when one was given to it, and perhaps to another one again
+	Report func(Report) // called with each report of the handler, never after Run has returned; nil: nobody asks
 }
 
 // Report is one line that a handler wrote on descriptor 3. One field is set.
