@@ -118,7 +118,9 @@ func (s Spool) handlerProblems() []problem {
 		return []problem{{key: "inflight", err: errors.New("a command has one file at a time: remove it, or write a worker")}}
 	case s.Slots() > maxSlots:
 		return []problem{{key: "inflight", err: fmt.Errorf(
-			"%d workers with %d jobs each are %d at a time: at most %d are possible", s.Workers, s.Inflight, s.Slots(), maxSlots)}}
+			"%d workers with %d jobs each are %d at a time: at most %d are possible",
+			s.Workers, s.Inflight, s.Slots(), maxSlots,
+		)}}
 	}
 
 	return nil

@@ -42,7 +42,7 @@ func work() int {
 
 		jobs.Go(func() {
 			code := r.handle("model")
-			fmt.Fprintf(answers, "{\"job\":%q,\"exit\":%d}\n", request.Job, code)
+			_, _ = fmt.Fprintf(answers, "{\"job\":%q,\"exit\":%d}\n", request.Job, code)
 		})
 	}
 

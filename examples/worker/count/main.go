@@ -60,6 +60,7 @@ func main() {
 		cancels: map[string]context.CancelFunc{},
 	}
 
+	//nolint:forbidigo // here contexts begin
 	if err := w.run(context.Background(), os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(tryAgain)
@@ -149,7 +150,7 @@ func (w *worker) say(a answer) {
 func (w *worker) count(ctx context.Context, r request) (int, error) {
 	file, err := os.Open(path(r.File, r.FileB64))
 	if err != nil {
-		return tryAgain, err
+		return tryAgain, err //nolint:wrapcheck // it says what it is
 	}
 	defer file.Close()
 
@@ -162,7 +163,7 @@ func (w *worker) count(ctx context.Context, r request) (int, error) {
 		case errors.Is(err, io.EOF) && len(line) == 0:
 			return finish(r, lines)
 		case err != nil && !errors.Is(err, io.EOF):
-			return tryAgain, err
+			return tryAgain, err //nolint:wrapcheck // as above
 		case bytes.IndexByte(line, 0) >= 0:
 			return badFile, fmt.Errorf("line %d is no text", lines+1)
 		case ctx.Err() != nil:
@@ -179,7 +180,7 @@ func finish(r request, lines int) (int, error) {
 
 	out := filepath.Join(path(r.Results, r.ResultsB64), "lines")
 	if err := os.WriteFile(out, fmt.Appendln(nil, lines), 0o644); err != nil {
-		return tryAgain, err
+		return tryAgain, err //nolint:wrapcheck // as above
 	}
 
 	return done, nil

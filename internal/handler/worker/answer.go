@@ -33,46 +33,41 @@ type answer struct {
 	checkpoint *string
 }
 
+// fields is a line as JSON has it.
+type fields struct {
+	Job        *string  `json:"job"`
+	Exit       *int     `json:"exit"`
+	Error      string   `json:"error"`
+	RetryAfter float64  `json:"retry_after"`
+	Progress   *float64 `json:"progress"`
+	Checkpoint *string  `json:"checkpoint"`
+}
+
 // parseAnswer reads a line. The error says what is wrong with it.
 func parseAnswer(line []byte) (answer, error) {
 	if a, ok := parseShort(line); ok {
 		return a, nil
 	}
 
-	var f struct {
-		Job        *string  `json:"job"`
-		Exit       *int     `json:"exit"`
-		Error      string   `json:"error"`
-		RetryAfter float64  `json:"retry_after"`
-		Progress   *float64 `json:"progress"`
-		Checkpoint *string  `json:"checkpoint"`
-	}
-
+	var f fields
 	if err := json.Unmarshal(line, &f); err != nil {
 		return answer{}, fmt.Errorf("no JSON object as it is meant: %w", err)
 	}
 
-	if f.Job == nil {
-		return answer{}, errors.New("no job is named")
+	if f.Job == nil || len(*f.Job) != idLength {
+		return answer{}, errors.New("job is no id of a job")
 	}
 
 	id, err := uuid.Parse(*f.Job)
-	a := answer{job: job.ID(id), reason: f.Error, progress: f.Progress, checkpoint: f.Checkpoint}
-
-	switch {
-	case err != nil || len(*f.Job) != idLength:
-		return a, errors.New("job is no id of a job")
-	case f.Exit == nil && f.Progress == nil && f.Checkpoint == nil:
-		return a, errors.New("neither exit nor progress nor checkpoint is there")
-	case f.Exit != nil && (*f.Exit < 0 || *f.Exit > maxExit):
-		return a, fmt.Errorf("exit is %d, not 0 to %d", *f.Exit, maxExit)
-	case f.Progress != nil && (*f.Progress < 0 || *f.Progress > 1):
-		return a, fmt.Errorf("progress is %v, not 0 to 1", *f.Progress)
-	case f.Checkpoint != nil && len(*f.Checkpoint) > maxCheckpoint:
-		return a, fmt.Errorf("checkpoint has %d bytes, more than %d", len(*f.Checkpoint), maxCheckpoint)
-	case f.RetryAfter < 0:
-		return a, fmt.Errorf("retry_after is %v, less than 0", f.RetryAfter)
+	if err != nil {
+		return answer{}, errors.New("job is no id of a job")
 	}
+
+	if err := f.check(); err != nil {
+		return answer{}, err
+	}
+
+	a := answer{job: job.ID(id), reason: f.Error, progress: f.Progress, checkpoint: f.Checkpoint}
 
 	if f.Exit != nil {
 		a.ended, a.exit = true, *f.Exit
@@ -82,56 +77,72 @@ func parseAnswer(line []byte) (answer, error) {
 	return a, nil
 }
 
-// parseShort reads the line that most are: {"job":"ID","exit":N}, with any blanks.
-func parseShort(line []byte) (answer, bool) {
-	var a answer
-
-	rest, ok := line, true
-	for _, token := range []string{"{", `"job"`, ":", `"`} {
-		if rest, ok = eat(rest, token); !ok {
-			return a, false
-		}
+// check says what is impossible.
+func (f *fields) check() error {
+	switch {
+	case f.Exit == nil && f.Progress == nil && f.Checkpoint == nil:
+		return errors.New("neither exit nor progress nor checkpoint is there")
+	case f.Exit != nil && (*f.Exit < 0 || *f.Exit > maxExit):
+		return fmt.Errorf("exit is %d, not 0 to %d", *f.Exit, maxExit)
+	case f.Progress != nil && (*f.Progress < 0 || *f.Progress > 1):
+		return fmt.Errorf("progress is %v, not 0 to 1", *f.Progress)
+	case f.Checkpoint != nil && len(*f.Checkpoint) > maxCheckpoint:
+		return fmt.Errorf("checkpoint has %d bytes, more than %d", len(*f.Checkpoint), maxCheckpoint)
+	case f.RetryAfter < 0:
+		return fmt.Errorf("retry_after is %v, less than 0", f.RetryAfter)
 	}
 
-	if len(rest) < idLength {
-		return a, false
+	return nil
+}
+
+// parseShort reads the line that most are: {"job":"ID","exit":N}, with any blanks.
+func parseShort(line []byte) (answer, bool) {
+	rest, ok := eat(line, "{", `"job"`, ":", `"`)
+	if !ok || len(rest) < idLength || !bytes.HasPrefix(rest[idLength:], []byte(`"`)) {
+		return answer{}, false
 	}
 
 	id, err := uuid.ParseBytes(rest[:idLength])
 	if err != nil {
-		return a, false
+		return answer{}, false
 	}
 
-	rest = rest[idLength:]
-	if len(rest) == 0 || rest[0] != '"' {
-		return a, false
-	}
-
-	rest = rest[1:]
-
-	for _, token := range []string{",", `"exit"`, ":"} {
-		if rest, ok = eat(rest, token); !ok {
-			return a, false
-		}
+	if rest, ok = eat(rest[idLength+1:], ",", `"exit"`, ":"); !ok {
+		return answer{}, false
 	}
 
 	digits, after, ok := bytes.Cut(rest, []byte("}"))
-	if digits = bytes.TrimSpace(digits); !ok || len(bytes.TrimSpace(after)) > 0 || len(digits) > 1 && digits[0] == '0' {
-		return a, false
+	if !ok || len(bytes.TrimSpace(after)) > 0 {
+		return answer{}, false
+	}
+
+	code, ok := parseCode(bytes.TrimSpace(digits))
+
+	return answer{job: job.ID(id), ended: true, exit: code}, ok
+}
+
+// parseCode reads an exit code as JSON has it.
+func parseCode(digits []byte) (int, bool) {
+	if len(digits) > 1 && digits[0] == '0' {
+		return 0, false
 	}
 
 	code, err := strconv.ParseUint(string(digits), 10, 8)
 
-	return answer{job: job.ID(id), ended: true, exit: int(code)}, err == nil
+	return int(code), err == nil
 }
 
-// eat returns what follows token, before which there may be blanks.
-func eat(b []byte, token string) ([]byte, bool) {
-	b = bytes.TrimLeft(b, " \t\r")
+// eat returns what follows the tokens, before each of which there may be blanks.
+func eat(b []byte, tokens ...string) ([]byte, bool) {
+	for _, token := range tokens {
+		b = bytes.TrimLeft(b, " \t\r")
 
-	if len(b) < len(token) || string(b[:len(token)]) != token {
-		return b, false
+		if len(b) < len(token) || string(b[:len(token)]) != token {
+			return b, false
+		}
+
+		b = b[len(token):]
 	}
 
-	return b[len(token):], true
+	return b, true
 }

@@ -30,7 +30,7 @@ func BenchmarkWorker(b *testing.B) {
 				for pb.Next() {
 					task.Job.ID = job.NewID()
 
-					if exit := r.Handler.Run(b.Context(), task); exit.Code != 0 {
+					if exit := r.Run(b.Context(), task); exit.Code != 0 {
 						b.Errorf("ended with %+v", exit)
 					}
 				}

@@ -543,7 +543,7 @@ func (h *holding) UnlockJob(id job.ID, lock *os.File) error {
 		return job.ErrHeld
 	}
 
-	return h.Spool.UnlockJob(id, lock) //nolint:wrapcheck // as it is
+	return h.Spool.UnlockJob(id, lock)
 }
 
 func (h *holding) HandlerGone(id job.ID) bool {

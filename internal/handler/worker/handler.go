@@ -60,7 +60,7 @@ func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 
 	for ctx.Err() == nil {
 		c.alone = h.fleet.isSuspect(task.Job.ID)
-		h.place(c)
+		h.place(c) //nolint:contextcheck // workers outlive who asks for them
 
 		e := h.await(ctx, c)
 		if !e.again {
@@ -113,6 +113,7 @@ func (h *Handler) await(ctx context.Context, c *call) end {
 		case <-asked:
 			asked = nil
 
+			//nolint:contextcheck // workers outlive who asks for them
 			if h.giveUp(c, context.Cause(ctx)) {
 				grace = time.After(h.cfg.KillAfter)
 			}

@@ -121,7 +121,8 @@ func TestReports(t *testing.T) {
 	t.Parallel()
 
 	r := newRig(t, 1, 1)
-	task := r.task(`say={"job":"JOB","progress":0.25,"checkpoint":"half"} say={"job":"JOB","retry_after":7,"error":"no~way","exit":75}`)
+	task := r.task(`say={"job":"JOB","progress":0.25,"checkpoint":"half"} ` +
+		`say={"job":"JOB","retry_after":7,"error":"no~way","exit":75}`)
 
 	var (
 		mu  sync.Mutex

@@ -52,7 +52,7 @@ func echo() {
 			return
 		}
 
-		fmt.Fprintf(out, "%s\",\"exit\":0}\n", line[:len(`{"job":"`)+36])
+		_, _ = fmt.Fprintf(out, "%s\",\"exit\":0}\n", line[:len(`{"job":"`)+36])
 
 		if in.Buffered() == 0 {
 			_ = out.Flush()
@@ -129,8 +129,11 @@ func (p *puppet) leave(name, text string) {
 		panic(err)
 	}
 
-	fmt.Fprintln(file, strings.TrimSuffix(text, "\n"))
-	file.Close()
+	if _, err := file.WriteString(strings.TrimSuffix(text, "\n") + "\n"); err != nil {
+		panic(err)
+	}
+
+	_ = file.Close()
 }
 
 func (p *puppet) cancel(id string) {
@@ -138,8 +141,7 @@ func (p *puppet) cancel(id string) {
 	defer p.mu.Unlock()
 
 	if c := p.waiting[id]; c != nil {
-		close(c)
-		delete(p.waiting, id)
+		close(c) // it comes once
 	}
 }
 
@@ -147,12 +149,12 @@ func (p *puppet) say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	fmt.Fprintf(p.answers, format+"\n", args...)
+	_, _ = fmt.Fprintf(p.answers, format+"\n", args...)
 }
 
 // act obeys the name of a job.
 func (p *puppet) act(r request) {
-	for _, order := range strings.Fields(r.Name) {
+	for order := range strings.FieldsSeq(r.Name) {
 		verb, value, _ := strings.Cut(order, "=")
 		number, _ := strconv.Atoi(value)
 
@@ -162,7 +164,7 @@ func (p *puppet) act(r request) {
 		case "say":
 			p.say("%s", strings.ReplaceAll(strings.ReplaceAll(value, "JOB", r.Job), "~", " "))
 		case "print":
-			fmt.Println(strings.Repeat("x", number))
+			_, _ = os.Stdout.WriteString(strings.Repeat("x", number) + "\n")
 		case "die":
 			os.Exit(number)
 		case "kill":
@@ -333,7 +335,7 @@ func (r *rig) begin(task handler.Task) *attempt {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	a := &attempt{task, cancel, make(chan job.Exit, 1)}
 
-	go func() { a.exit <- r.Handler.Run(ctx, task) }()
+	go func() { a.exit <- r.Run(ctx, task) }()
 
 	return a
 }

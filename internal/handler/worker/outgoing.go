@@ -84,7 +84,7 @@ func (p *pipe) breaks() bool {
 
 	// What it reads wakes the poller now and then, the end of all reading for certain.
 	err = conn.Write(func(fd uintptr) bool {
-		fds := []unix.PollFd{{Fd: int32(fd)}} //nolint:gosec // descriptors are small
+		fds := []unix.PollFd{{Fd: int32(fd)}}
 		n, err := unix.Poll(fds, 0)
 		broken = err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0
 

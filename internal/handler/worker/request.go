@@ -68,42 +68,45 @@ func appendField(b []byte, key, value string) []byte {
 
 // appendString adds a JSON string.
 func appendString(b []byte, s string) []byte {
-	const digits = "0123456789abcdef"
-
 	b = append(b, '"')
 	plain := 0 // where what needs no escape begins
 
 	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-
-			continue
+		size, escaped := width(s[i:])
+		if escaped {
+			b = appendEscape(append(b, s[plain:i]...), s[i])
+			plain = i + size
 		}
 
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r != utf8.RuneError || size > 1 {
-				i += size
-
-				continue
-			}
-		}
-
-		b = append(b, s[plain:i]...)
-
-		switch {
-		case c >= utf8.RuneSelf:
-			b = append(b, `\ufffd`...)
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		default:
-			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		}
-
-		i++
-		plain = i
+		i += size
 	}
 
 	return append(append(b, s[plain:]...), '"')
+}
+
+// width returns how many bytes the first character of s has, and whether it needs an
+// escape.
+func width(s string) (int, bool) {
+	c := s[0]
+	if c < utf8.RuneSelf {
+		return 1, c < ' ' || c == '"' || c == '\\'
+	}
+
+	r, size := utf8.DecodeRuneInString(s)
+
+	return size, r == utf8.RuneError && size == 1
+}
+
+// appendEscape adds the escape for a byte.
+func appendEscape(b []byte, c byte) []byte {
+	const digits = "0123456789abcdef"
+
+	switch {
+	case c >= utf8.RuneSelf:
+		return append(b, `\ufffd`...)
+	case c == '"' || c == '\\':
+		return append(b, '\\', c)
+	}
+
+	return append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 }

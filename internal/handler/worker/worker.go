@@ -57,7 +57,7 @@ func (w *worker) live(ctx context.Context) {
 
 	lock, err := f.opts.Locks.LockWorker(w.id)
 	if err != nil {
-		w.bury(job.Exit{Code: -1, Err: &endError{err.Error(), errPassing}, RetryAfter: lockPause}, nil)
+		w.bury(job.Exit{Code: -1, Err: &endError{err.Error(), errPassing}, RetryAfter: lockPause}, nil) //nolint:contextcheck // workers outlive who asks for them
 
 		return
 	}
@@ -75,7 +75,7 @@ func (w *worker) live(ctx context.Context) {
 
 	w.line.stop()
 	log.close()
-	w.bury(exit, lock)
+	w.bury(exit, lock) //nolint:contextcheck // workers outlive who asks for them
 }
 
 // started notes the process.
