@@ -328,6 +328,9 @@ func (s *session) describeInbox(w *wire.Spool) {
 
 // describePool says what the pool does.
 func (s *session) describePool(w *wire.Spool) {
+	workers := s.fleet.Counts()
+	w.Processes, w.Unexpected = workers.Alive, workers.Died
+
 	c := s.pool.Counts()
 	w.Waiting = max(w.Waiting, c.Queued) // a sweep sees those again that are queued
 	w.Held += c.Held

@@ -11,7 +11,11 @@ type Spool struct {
 	Name    string `json:"name"`
 	Dir     string `json:"dir"`
 	Inbox   string `json:"inbox"`
-	Workers int    `json:"workers"`
+	Workers int    `json:"workers"` // how many jobs may run at a time
+
+	// With long-lived workers instead of a command:
+	Processes  int `json:"processes,omitempty"`   // of them that are there
+	Unexpected int `json:"worker_ends,omitempty"` // of them that have ended unasked, since the session began
 
 	Paused   bool   `json:"paused"`             // by a person
 	Draining bool   `json:"draining"`           // the daemon is about to end

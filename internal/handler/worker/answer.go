@@ -84,7 +84,7 @@ func (f *fields) check() error {
 		return errors.New("neither exit nor progress nor checkpoint is there")
 	case f.Exit != nil && (*f.Exit < 0 || *f.Exit > maxExit):
 		return fmt.Errorf("exit is %d, not 0 to %d", *f.Exit, maxExit)
-	case f.Progress != nil && (*f.Progress < 0 || *f.Progress > 1):
+	case f.Progress != nil && *f.Progress != min(max(*f.Progress, 0), 1):
 		return fmt.Errorf("progress is %v, not 0 to 1", *f.Progress)
 	case f.Checkpoint != nil && len(*f.Checkpoint) > maxCheckpoint:
 		return fmt.Errorf("checkpoint has %d bytes, more than %d", len(*f.Checkpoint), maxCheckpoint)

@@ -53,7 +53,7 @@ type Fleet struct {
 type Counts struct {
 	Alive   int // processes that are there
 	Started int // processes that were started, since the Fleet is
-	Died    int // of these, without being asked to
+	Died    int // of these, have ended without being asked to
 }
 
 // ghost is what could not be ended of a worker's processes, with the jobs that they

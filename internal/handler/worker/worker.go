@@ -57,7 +57,8 @@ func (w *worker) live(ctx context.Context) {
 
 	lock, err := f.opts.Locks.LockWorker(w.id)
 	if err != nil {
-		w.bury(job.Exit{Code: -1, Err: &endError{err.Error(), errPassing}, RetryAfter: lockPause}, nil) //nolint:contextcheck // workers outlive who asks for them
+		exit := job.Exit{Code: -1, Err: &endError{err.Error(), errPassing}, RetryAfter: lockPause}
+		w.bury(exit, nil) //nolint:contextcheck // workers outlive who asks for them
 
 		return
 	}
