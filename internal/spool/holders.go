@@ -86,6 +86,10 @@ func (s *Spool) findHolders(old []job.OldHandler) {
 // holders returns the processes other than ours that hold the locks of the jobs,
 // each in the order of their numbers. What may not be read is passed over, and
 // the first process is never among them.
+//
+// A process that we are just starting has copies of all our descriptors until its
+// exec, which may take long on a busy machine: it holds nothing of its own, and must not
+// be taken for one that got away. The lock says that there is none.
 func (s *Spool) holders(ids []job.ID) map[job.ID][]job.Process {
 	found := map[job.ID][]job.Process{}
 	wanted := map[string]job.ID{}
@@ -97,6 +101,9 @@ func (s *Spool) holders(ids []job.ID) map[job.ID][]job.Process {
 	if len(wanted) == 0 {
 		return found
 	}
+
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
