@@ -61,7 +61,7 @@ test-faults: deps ## kill it, cut its power, break its disk: minutes, and most o
 
 .PHONY: test-systemd
 test-systemd: deps ## run the daemon under real systemds in namespaces: as root, minutes
-	SYSTEMD=1 $(GO) test -count=1 -parallel 6 -timeout 20m -v $(TESTFLAGS) ./test/systemd/
+	SYSTEMD=1 $(GO) test -count=1 -parallel 8 -timeout 20m -v $(TESTFLAGS) ./test/systemd/
 
 .PHONY: test-packages
 test-packages: deps ## look into .deb and .rpm, and build them twice: a minute

@@ -22,7 +22,7 @@ const (
 	// bootTime is how long a systemd may take to come up on a busy machine.
 	bootTime = 2 * time.Minute
 	// caseTime bounds one case.
-	caseTime = 3 * time.Minute
+	caseTime = 5 * time.Minute
 	// groupTime is how long the cgroups of a box that was killed may stay busy.
 	groupTime = 10 * time.Second
 	// cannot is the exit status of `box` where a machine does not allow one.

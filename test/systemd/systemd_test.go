@@ -1,14 +1,20 @@
 package systemd_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
+
+// rootTime is how long the making of a root may take.
+const rootTime = 6 * time.Minute
 
 // release is a Debian whose systemd the cases run under.
 type release struct{ name, suite string }
@@ -41,19 +47,25 @@ func mutations() []struct{ what, script, noticed string } {
 	}
 }
 
+// TestCases runs each case under each release, in two boxes side by side: cases
+// wait more than they work.
 func TestCases(t *testing.T) {
 	t.Parallel()
 
 	for _, r := range releases() {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
+		for half := range 2 {
+			t.Run(fmt.Sprintf("%s-%d", r.name, half+1), func(t *testing.T) {
+				t.Parallel()
 
-			b := boot(t, root(t, r))
+				b := boot(t, root(t, r))
 
-			for _, name := range cases(t) {
-				t.Run(name, func(t *testing.T) { b.check(t, "cases/"+name) })
-			}
-		})
+				for i, name := range cases(t) {
+					if i%2 == half {
+						t.Run(name, func(t *testing.T) { b.check(t, "cases/"+name) })
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -142,7 +154,15 @@ func root(t *testing.T, r release) string {
 		}
 	}
 
-	if out, err := exec.CommandContext(t.Context(), "./roots", r.suite, dir).CombinedOutput(); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), rootTime)
+	defer cancel()
+
+	cmd := exec.CommandContext(ctx, "./roots", r.suite, dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) } // it clears up
+	cmd.WaitDelay = groupTime
+
+	if out, err := cmd.CombinedOutput(); err != nil {
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 		t.Skipf("no root of %s: %v: %s", r.name, err, lines[len(lines)-1])
 	}
