@@ -5,6 +5,27 @@
 // Nothing runs unless SYSTEMD is set, as `make test-systemd` does: it needs root.
 // SYSTEMD_ROOTS is the directory of the roots, by default importerd/roots in the
 // user's cache. Where there can be no box each test skips and says why.
+//
+// What is promised, and the case that shows it:
+//
+//	the units are free of mistakes, exposure at most 1.7          verify
+//	ready when recovery is over, however long; SIGTERM meanwhile  recovery
+//	the status line is true                                       status
+//	one loop that hangs is replaced                               watchdog
+//	a drain lasts beyond TimeoutStopSec, answers, takes nothing   drain, drain-unheard
+//	a drain has an end of its own                                 drain-limit
+//	kill -9, twelve times: nothing lost, nothing twice            kill
+//	a reload is over when it says so, and fails with the reason   reload, reload-by-signal
+//	restarts refuse nobody, crashes cut off who was let in        restarts
+//	a wrong configuration is no loop                              configuration
+//	a connection starts the daemon; no socket unit                socket, own-socket
+//	commands get and forge nothing of the protocol                environment, credential
+//	uploaders share an inbox, also by sftp; mode 0600 is held     inbox, sftp
+//	two mounts are found at the start                             mounts
+//	the sandbox, and how to relax it                              sandbox, check-sandbox
+//	cgroups of jobs                                               cgroup
+//	what the journal knows, and that it takes all                 journal, flood
+//	installing                                                    by-hand, packages/
 package systemd_test
 
 import (
