@@ -30,9 +30,5 @@ func (i index) Get(id job.ID) (job.Record, error) {
 
 // Waiting says how many jobs are in that state.
 func (i index) Waiting(state job.State) int {
-	if state == job.Deferred { // it is asked for often
-		return i.Deferred()
-	}
-
-	return i.Counts()[state]
+	return i.Shown(state)
 }

@@ -290,7 +290,7 @@ func (r *rehearsal) Note(...job.Record) error { return nil }
 func (r *rehearsal) Commit(...job.Record) error { return nil }
 
 // Drop does nothing.
-func (r *rehearsal) Drop(job.ID) error { return nil }
+func (r *rehearsal) Drop(...job.ID) error { return nil }
 
 // CutDue does nothing.
 func (r *rehearsal) CutDue(time.Time) error { return nil }

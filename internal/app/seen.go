@@ -136,10 +136,12 @@ func (s seenJournal) Commit(recs ...job.Record) error {
 }
 
 // Drop passes the call on.
-func (s seenJournal) Drop(id job.ID) error {
-	err := s.Journal.Drop(id)
+func (s seenJournal) Drop(ids ...job.ID) error {
+	err := s.Journal.Drop(ids...)
 	if err == nil {
-		s.findings.dropped(id)
+		for _, id := range ids {
+			s.findings.dropped(id)
+		}
 	}
 
 	return err

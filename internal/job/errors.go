@@ -23,6 +23,9 @@ var (
 	// ErrOther says that the name now means another file than the one looked at.
 	ErrOther = errors.New("another file has taken the name")
 
+	// ErrChanged says that a file is not any more as it was when it was looked at.
+	ErrChanged = errors.New("changed")
+
 	// ErrInboxReplaced says that the inbox held open is not the one at its path
 	// any more (or that nothing is there).
 	ErrInboxReplaced = errors.New("the inbox was replaced")

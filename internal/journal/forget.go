@@ -15,10 +15,10 @@ const (
 	nextCursorKey = "next_cursor"
 )
 
-// Drop forgets a job that never came to be: its claim failed. A job that is
+// Drop forgets jobs that never came to be: their claims failed. One that is
 // not known is no error.
-func (j *Journal) Drop(id job.ID) error {
-	return j.remove([]job.ID{id}, func(slot) bool { return true })
+func (j *Journal) Drop(ids ...job.ID) error {
+	return j.remove(ids, func(slot) bool { return true })
 }
 
 // Remove forgets jobs for good. One that is open, since a retry has brought it

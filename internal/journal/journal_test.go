@@ -67,7 +67,7 @@ func TestReopenedJournalKnowsAll(t *testing.T) {
 	}
 
 	counts := j.Counts()
-	if counts[job.Processing] != 1 || counts[job.Deferred] != 1 || counts[job.Done] != 1 || j.Deferred() != 1 {
+	if counts[job.Processing] != 1 || counts[job.Deferred] != 1 || counts[job.Done] != 1 || j.Shown(job.Deferred) != 1 {
 		t.Errorf("wrong counts: %v", counts)
 	}
 }

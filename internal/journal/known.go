@@ -99,12 +99,12 @@ func (j *Journal) Counts() map[job.State]int {
 	return maps.Clone(j.known.counts)
 }
 
-// Deferred says how many jobs are in that state.
-func (j *Journal) Deferred() int {
+// Shown says how many jobs are in that state, as it is shown.
+func (j *Journal) Shown(state job.State) int {
 	j.known.mu.RLock()
 	defer j.known.mu.RUnlock()
 
-	return j.known.counts[job.Deferred]
+	return j.known.counts[state]
 }
 
 // change is what becomes of a job in a transaction; a slot without a state is

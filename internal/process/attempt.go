@@ -24,14 +24,17 @@ const (
 	signalGrace = time.Second
 )
 
-// attempt takes the unit's file into processing/ and runs the handler on it.
+// attempt runs the handler on the unit's file, which it first takes into processing/
+// where it is not there yet.
 // What came of it stands in the unit.
 func (p *Pool) attempt(ctx, intake context.Context, u *unit) {
-	if u.err = p.take(u); u.err != nil {
-		return
-	}
+	if !u.inside {
+		if u.err = p.fetch(u); u.err != nil {
+			return
+		}
 
-	u.inside = true
+		u.inside = true
+	}
 
 	if !p.fit(u) {
 		return
@@ -55,32 +58,6 @@ func (p *Pool) attempt(ctx, intake context.Context, u *unit) {
 	p.review(u, cause)
 }
 
-// take brings the unit's file into processing/.
-func (p *Pool) take(u *unit) error {
-	if u.from == job.DeferredFolder {
-		return p.fetch(u)
-	}
-
-	f, err := p.claim(u)
-	if err != nil && !errors.Is(err, job.ErrOther) {
-		return err
-	}
-
-	u.flush = err != nil // another file than the one that was flushed
-	u.rec.Moving = nil
-	u.see(f)
-
-	if marker := u.rules.cfg.Marker; marker != "" {
-		if err := p.deps.Intake.DropMarker(u.rec.Name + marker); err != nil {
-			p.deps.Log.Warn().Str("file", job.Show(u.rec.Name)).Err(err).Msg("marker not removed")
-		}
-	}
-
-	p.line(p.deps.Log.Debug(), u.rec).Msg("job claimed")
-
-	return nil
-}
-
 // fetch moves the file of a deferred job back into processing/.
 func (p *Pool) fetch(u *unit) error {
 	move := job.Move{From: u.from, File: u.rec.File, To: job.ProcessingFolder, Name: u.rec.File, ID: u.rec.ID}
@@ -98,48 +75,6 @@ func (p *Pool) fetch(u *unit) error {
 	u.rec.File, u.rec.Moving = name, nil
 
 	return nil
-}
-
-// claim renames a file out of the inbox if it is still the one that was
-// flushed: it may have waited long for a slot.
-func (p *Pool) claim(u *unit) (job.File, error) {
-	f, err := p.deps.Folders.Probe(job.InboxFolder, u.rec.Name)
-	if err != nil && !errors.Is(err, job.ErrNoLease) {
-		return f, err
-	}
-
-	if !f.Quiet(u.file) {
-		return f, fmt.Errorf("%w since it was flushed", errChanged)
-	}
-
-	u.see(f)
-	u.arrived = f.Ctime
-	u.rec.Moving = &job.Move{
-		From: u.from, File: u.rec.Name, To: job.ProcessingFolder, Name: u.rec.Name, ID: u.rec.ID,
-	}
-
-	if err := p.deps.Journal.Note(u.rec); err != nil {
-		return f, err
-	}
-
-	f, err = p.deps.Intake.Claim(u.file)
-	if err != nil && !errors.Is(err, job.ErrOther) {
-		return f, p.unclaim(u, err)
-	}
-
-	return f, err
-}
-
-// unclaim forgets a job whose claim has failed with err. If that cannot be
-// written, the loop has to try again: its name would be under way for ever.
-func (p *Pool) unclaim(u *unit, err error) error {
-	if dropErr := p.deps.Journal.Drop(u.rec.ID); dropErr != nil {
-		u.undropped = true
-
-		return errors.Join(err, dropErr)
-	}
-
-	return err
 }
 
 // fit looks at the file once more now that nobody can open it by its old name,

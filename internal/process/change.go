@@ -90,12 +90,12 @@ func (p *Pool) adopt(next *rules) {
 func (p *Pool) giveBack() {
 	s := &p.state
 
-	for _, u := range s.candidates {
+	for _, u := range s.flushed {
 		p.forget(u)
 		p.deps.Look(u.rec.Name)
 	}
 
-	s.candidates = nil
+	s.flushed = nil
 
 	for u := range s.flushing {
 		u.stale = true

@@ -11,7 +11,7 @@ import (
 type Counts struct {
 	Running     int // paused ones too
 	Committing  int // ended, not yet written
-	Queued      int // taken over from the watcher, not yet claimed
+	Queued      int // taken over from the watcher, not yet started
 	Deferred    int
 	Paused      int // frozen, or paused in deferred/
 	Done        int
@@ -40,7 +40,7 @@ func (p *Pool) publish() {
 	c := s.tally
 	c.Running = len(s.running)
 	c.Committing = s.finishing + len(s.unfinished)
-	c.Queued = len(s.flushing) + len(s.candidates)
+	c.Queued = len(s.flushing) + len(s.flushed) + len(s.claiming) + len(s.claimed)
 	c.Deferred = p.deps.Index.Waiting(job.Deferred)
 	c.Paused = p.deps.Index.Waiting(job.Paused)
 	c.Held = len(s.held) + len(s.orphans)

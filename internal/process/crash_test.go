@@ -238,7 +238,7 @@ func TestPowerCutUndoesAClaim(t *testing.T) {
 			r.Fatal(err)
 		}
 
-		if n := r.ledger.Deferred(); n != 1 {
+		if n := r.ledger.Shown(job.Deferred); n != 1 {
 			r.Errorf("%d jobs, want 1", n)
 		}
 

@@ -139,8 +139,8 @@ type Journal interface {
 	Note(recs ...job.Record) error
 	// Commit is Note, but durable.
 	Commit(recs ...job.Record) error
-	// Drop forgets a job that never came to be.
-	Drop(id job.ID) error
+	// Drop forgets jobs that never came to be.
+	Drop(ids ...job.ID) error
 	// CutDue brings the times of deferred jobs that are later than limit down to it.
 	CutDue(limit time.Time) error
 	// MarkStarted records that recovery is complete.

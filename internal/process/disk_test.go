@@ -259,12 +259,12 @@ func (l *ledger) Commit(recs ...job.Record) error {
 	return l.Journal.Commit(recs...)
 }
 
-func (l *ledger) Drop(id job.ID) error {
-	if err := l.disk.enter("drop %s", id); err != nil {
+func (l *ledger) Drop(ids ...job.ID) error {
+	if err := l.disk.enter("drop %v", ids); err != nil {
 		return err
 	}
 
-	return l.Journal.Drop(id)
+	return l.Journal.Drop(ids...)
 }
 
 func (l *ledger) Get(id job.ID) (job.Record, error) {

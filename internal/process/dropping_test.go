@@ -125,6 +125,7 @@ func TestDroppingGoesAsSoonAsNothingRuns(t *testing.T) {
 		})
 		r.inbox("a")
 		r.start()
+		r.pass(20 * time.Millisecond)
 		r.want("done/a", "failed/a.out")
 		r.stops()
 	})

@@ -26,7 +26,7 @@ func (p *Pool) explain(name string) (job.Reason, bool) {
 	}
 
 	switch {
-	case u != nil && s.running[u.rec.ID] == nil && u.from == job.InboxFolder && !u.inside:
+	case u != nil && s.running[u.rec.ID] == nil && u.from == job.InboxFolder && u.serial == 0:
 		return job.Reason{Standing: job.Ready, Text: job.ReasonReady}, true
 	case u != nil || p.deps.Index.UnderWay(name):
 		return job.Reason{Standing: job.Ready, Text: job.ReasonUnderWay}, true

@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 		expect("c", "nothing")
 
 		gate <- 1
-		synctest.Wait()
+		r.pass(10 * time.Millisecond)
 		expect("a", "ready: "+job.ReasonUnderWay) // deferred
 		gate <- 127
 		synctest.Wait()
@@ -78,7 +78,7 @@ func TestIdle(t *testing.T) {
 		}
 
 		gate <- 1
-		synctest.Wait()
+		r.pass(10 * time.Millisecond)
 
 		if !r.pool.Idle(r.Context()) {
 			r.Error("a pool with a deferred job is not idle")
@@ -91,7 +91,7 @@ func TestIdle(t *testing.T) {
 		}
 
 		gate <- 0
-		synctest.Wait()
+		r.pass(10 * time.Millisecond)
 
 		if c := r.pool.Counts(); c.Done != 1 || c.Failed != 0 || !c.Oldest.IsZero() || c.Running != 0 {
 			r.Errorf("counts %+v", c)

@@ -289,7 +289,7 @@ func TestFileChangedWhileItWaitedForASlot(t *testing.T) {
 
 		close(gate)
 		synctest.Wait()
-		r.order("flush inbox/b", "log |changed since it was flushed", "look b", "claim b", "run b")
+		r.order("flush inbox/b", "claim b", "log |changed since it was flushed", "look b", "run b")
 		r.want("done/a", "done/b")
 		r.stops()
 	})

@@ -10,6 +10,10 @@ import (
 	"importerd/internal/job"
 )
 
+// confirmAfter is how long what was told waits for a group with which the journal
+// learns that. A single job so costs a transaction less while others follow it.
+const confirmAfter = 5 * time.Millisecond
+
 // errAbandoned says that an outcome could not be written before the end.
 var errAbandoned = errors.New("outcomes could not be written before the end of the drain")
 
@@ -20,9 +24,10 @@ type finisher struct {
 	pool   *Pool
 	cutOff context.CancelFunc
 	stuck  []*unit // what the disk would not take yet
-	told   []*unit // written and told, but the journal does not know it yet
+	told   []*unit // written and told, but the journal does not know it yet: it learns it with the next group
 	tries  int     // in a row that something was stuck
 	spent  bool    // the reserve was given up and is not whole again
+	lonely bool    // what was told is to be confirmed although there is no group to do it with
 	lost   bool    // a flush has failed: nothing is written or told any more
 }
 
@@ -41,6 +46,9 @@ func (f *finisher) run(work context.Context) error {
 	retry := time.NewTimer(idleWait)
 	defer retry.Stop()
 
+	alone := time.NewTimer(idleWait)
+	defer alone.Stop()
+
 	var result error
 
 	for {
@@ -54,20 +62,27 @@ func (f *finisher) run(work context.Context) error {
 
 			f.stuck = append(f.stuck, units...)
 		case <-retry.C:
+		case <-alone.C: // no group has come
+			f.lonely = true
 		case <-f.stop(work):
 		case <-beat.C:
 			continue
 		}
 
+		f.lonely = f.lonely || f.pool.door.closing.Load()
+
 		if err := f.group(); err != nil {
 			result = err
 		}
+
+		f.lonely = false
 
 		if len(f.stuck)+len(f.told) > 0 && work.Err() != nil {
 			result = errors.Join(result, f.abandon())
 		}
 
 		retry.Reset(f.nextTry())
+		alone.Reset(f.nextConfirm())
 	}
 }
 
@@ -80,9 +95,18 @@ func (f *finisher) stop(work context.Context) <-chan struct{} {
 	return work.Done()
 }
 
+// nextConfirm returns how long to wait for a group with which to confirm what was told.
+func (f *finisher) nextConfirm() time.Duration {
+	if len(f.told) == 0 || f.tries > 0 {
+		return idleWait
+	}
+
+	return confirmAfter
+}
+
 // nextTry returns how long to wait before the disk is tried again.
 func (f *finisher) nextTry() time.Duration {
-	if !f.waits() {
+	if f.tries == 0 && !f.spent {
 		return idleWait
 	}
 
@@ -105,7 +129,7 @@ func (f *finisher) group() error {
 		return f.lose(err)
 	}
 
-	f.stuck = slices.DeleteFunc(f.stuck, func(u *unit) bool { return slices.Contains(ended, u) })
+	f.leave(ended)
 
 	for _, u := range ended {
 		if !u.nothing && !u.undone {
@@ -117,14 +141,28 @@ func (f *finisher) group() error {
 
 	f.told = append(f.told, ended...)
 
-	confirmErr := f.confirm()
-	if errors.Is(confirmErr, job.ErrUntrusted) {
-		return f.lose(confirmErr)
+	var confirmErr error
+
+	if f.lonely || f.tries > 0 {
+		if confirmErr = f.confirm(); errors.Is(confirmErr, job.ErrUntrusted) {
+			return f.lose(confirmErr)
+		}
 	}
 
 	f.note(errors.Join(err, confirmErr))
 
 	return nil
+}
+
+// leave takes those off that are not stuck.
+func (f *finisher) leave(ended []*unit) {
+	if len(ended) == len(f.stuck) {
+		f.stuck = f.stuck[:0]
+
+		return
+	}
+
+	f.stuck = slices.DeleteFunc(f.stuck, func(u *unit) bool { return slices.Contains(ended, u) })
 }
 
 // own owns up to what is stuck: those who follow a job see that its handler has
@@ -146,37 +184,50 @@ func (f *finisher) own() {
 // confirm notes that what was told lies where the journal says. Until then the
 // next start would tell it again.
 func (f *finisher) confirm() error {
-	units := f.told
-	if len(units) == 0 {
-		return nil
+	recs, err := f.confirmations()
+	if err != nil {
+		return err
 	}
 
-	for _, u := range units {
-		if !u.owed {
-			u.rec.Moving = nil
-		}
-	}
-
-	if recs := records(units); len(recs) > 0 {
+	if len(recs) > 0 {
 		if err := f.pool.deps.Journal.Note(recs...); err != nil {
 			return fmt.Errorf("note moves: %w", err)
 		}
 	}
 
-	for _, u := range units {
+	f.confirmed()
+
+	return nil
+}
+
+// confirmations returns what the journal is to learn of those that were told.
+func (f *finisher) confirmations() ([]job.Record, error) {
+	for _, u := range f.told {
 		if u.nothing {
 			if err := f.pool.deps.Journal.Drop(u.rec.ID); err != nil {
-				return fmt.Errorf("drop: %w", err)
+				return nil, fmt.Errorf("drop: %w", err)
 			}
 		}
+
+		if !u.owed {
+			u.rec.Moving = nil
+		}
+	}
+
+	return records(f.told), nil
+}
+
+// confirmed lets go of those that were told, since the journal knows it.
+func (f *finisher) confirmed() {
+	units := f.told
+	if len(units) == 0 {
+		return
 	}
 
 	f.told = nil
 
 	f.pool.report(units)
 	f.pool.post(func() { f.pool.onFinished(units) })
-
-	return nil
 }
 
 // note remembers what the disk said; nil: it takes everything. At the first

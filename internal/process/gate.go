@@ -146,6 +146,7 @@ func (p *Pool) judgePresent(u *unit, now time.Time) {
 		}
 
 		b.close(u.rec.Error, backoff, now, p.state.started)
+		p.shelve()
 	case b.closed && u.verdict != "" && u.verdict != job.Interrupted && u.verdict != job.Ended:
 		b.tries = 0 // it can be started at least: try the next one soon
 		b.close(b.why, backoff, now, p.state.started)

@@ -1,21 +1,35 @@
 package process
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"importerd/internal/job"
 )
 
+const (
+	// flushLanes is how many small files of a batch are flushed at a time: the disk
+	// serves flushes that come together together.
+	flushLanes = 8
+	// hugeSize is from where on, in bytes, a file is flushed apart from its batch.
+	hugeSize = 1 << 20
+	// flushReport is how long a file of a batch that is flushed may wait for the others.
+	flushReport = 5 * time.Millisecond
+)
+
 // inlet returns where ready files come from, nil while there is no room.
 func (p *Pool) inlet() <-chan []job.File {
 	s := &p.state
-	room := p.cfg().Workers + flushAhead
+	cfg := &p.rules.Load().cfg
+	room := cfg.Workers + flushAhead + s.pace.ahead(cfg)
 
-	if s.closed || p.paused.Load() || p.trouble.Load() != nil || len(s.candidates)+len(s.flushing) >= room {
+	if s.closed || p.paused.Load() || p.trouble.Load() != nil || len(s.flushing)+len(s.flushed) >= room {
 		return nil
 	}
 
@@ -32,12 +46,23 @@ func (p *Pool) inlet() <-chan []job.File {
 // takeOver begins with files that the watcher found ready. A name that is
 // under way already is passed over: the watcher is told when its time comes.
 func (p *Pool) takeOver(files []job.File) {
+	s := &p.state
+	units := make([]*unit, 0, len(files))
+
 	for _, f := range files {
-		if p.state.names[f.Name] == nil && !p.deps.Index.UnderWay(f.Name) && !p.isHeld(f) &&
-			p.orphanOf(f.Name) == nil {
-			p.flush(f)
+		if s.names[f.Name] != nil || p.deps.Index.UnderWay(f.Name) || p.isHeld(f) || p.orphanOf(f.Name) != nil {
+			continue
 		}
+
+		u := newUnit(p.cfg().Spool, job.InboxFolder, f)
+		s.taken++
+		u.turn = s.taken
+		s.names[f.Name] = u
+		s.flushing[u] = struct{}{}
+		units = append(units, u)
 	}
+
+	p.flush(units)
 }
 
 // isHeld says whether f is a file that could not be taken, has not changed since
@@ -53,20 +78,93 @@ func (p *Pool) isHeld(f job.File) bool {
 	return ok && (held.again.IsZero() || time.Now().Before(held.again))
 }
 
-// flush brings the content of a file to the disk, beside the loop: it may take
-// minutes. It is not waited for at the end, nothing stops a flush.
-func (p *Pool) flush(f job.File) {
-	u := newUnit(p.cfg().Spool, job.InboxFolder, f)
-	p.state.taken++
-	u.turn = p.state.taken
-	p.state.names[f.Name] = u
-	p.state.flushing[u] = struct{}{}
+// flush brings the content of files to the disk, beside the loop: it may take
+// minutes, and none waits long for another. It is not waited for at the end, nothing
+// stops a flush.
+func (p *Pool) flush(units []*unit) {
+	small := make([]*unit, 0, len(units))
 
-	go func() {
-		err := p.prepare(u)
+	for _, u := range units {
+		if u.file.Size < hugeSize {
+			small = append(small, u)
 
-		p.post(func() { p.onFlushed(u, err) })
-	}()
+			continue
+		}
+
+		go func() {
+			u.err = p.prepare(u)
+			p.post(func() { p.onFlushed([]*unit{u}) })
+		}()
+	}
+
+	if len(small) > 0 {
+		p.flushBatch(small)
+	}
+}
+
+// flushBatch flushes small files, several at a time.
+func (p *Pool) flushBatch(units []*unit) {
+	b := &flushBatch{left: len(units), report: func(some []*unit) { p.post(func() { p.onFlushed(some) }) }}
+	next := atomic.Int64{}
+
+	if len(units) > 1 {
+		b.timer = time.AfterFunc(flushReport, b.tell)
+	}
+
+	for range min(flushLanes, len(units)) {
+		go func() {
+			for i := next.Add(1); i <= int64(len(units)); i = next.Add(1) {
+				u := units[i-1]
+				u.err = p.prepare(u)
+				b.add(u)
+			}
+		}()
+	}
+}
+
+// flushBatch gathers the files of a batch that are flushed: all, if that does not take
+// long.
+type flushBatch struct {
+	report func([]*unit)
+	timer  *time.Timer // nil: there is one file only
+
+	mu   sync.Mutex
+	done []*unit // guarded by mu; not reported yet
+	left int     // guarded by mu; that are not flushed yet
+}
+
+// add takes a file that is flushed.
+func (b *flushBatch) add(u *unit) {
+	b.mu.Lock()
+	b.left--
+	b.done = append(b.done, u)
+	last := b.left == 0
+	b.mu.Unlock()
+
+	if last {
+		b.tell()
+	}
+}
+
+// tell reports what has gathered.
+func (b *flushBatch) tell() {
+	b.mu.Lock()
+	some := b.done
+	b.done = nil
+
+	switch {
+	case b.timer == nil:
+	case b.left > 0:
+		b.timer.Reset(flushReport)
+	default:
+		b.timer.Stop()
+	}
+
+	b.mu.Unlock()
+
+	if len(some) > 0 {
+		b.report(some)
+	}
 }
 
 // prepare checks that the file is still what the watcher saw, and flushes it.
@@ -77,66 +175,68 @@ func (p *Pool) prepare(u *unit) error {
 	}
 
 	if !f.Quiet(u.file) {
-		return fmt.Errorf("%w since it was found ready", errChanged)
+		return fmt.Errorf("%w since it was found ready", job.ErrChanged)
 	}
 
 	return p.deps.Folders.Flush(job.InboxFolder, f)
 }
 
-// errChanged says that a file has changed since the watcher looked at it.
-var errChanged = errors.New("changed")
-
-// onFlushed queues a file whose content is on the disk.
-func (p *Pool) onFlushed(u *unit, err error) {
+// onFlushed queues files whose content is on the disk.
+func (p *Pool) onFlushed(units []*unit) {
 	s := &p.state
-	delete(s.flushing, u)
+	now := time.Now()
 
-	switch {
-	case s.closed: // closeIntake has given it back
-	case err == nil && u.stale:
-		p.forget(u)
-		p.deps.Look(u.rec.Name)
-	case err == nil:
-		p.queue(u)
-	case errors.Is(err, job.ErrDisk):
-		p.hold(u, heldFile{why: job.ReasonIOError}, err)
-	default:
-		p.letGo(u, err)
+	for _, u := range units {
+		delete(s.flushing, u)
+
+		switch {
+		case s.closed: // closeIntake has given it back
+		case u.err == nil && u.stale:
+			p.forget(u)
+			p.deps.Look(u.rec.Name)
+		case u.err == nil:
+			u.looked = now
+			p.queue(u)
+		case errors.Is(u.err, job.ErrDisk):
+			p.hold(u, heldFile{why: job.ReasonIOError}, u.err)
+		default:
+			p.letGo(u, u.err)
+		}
 	}
 }
 
-// queue adds a file to those that wait for a slot: at the end, or where an order
+// queue adds a file to those that wait to be claimed: at the end, or where an order
 // is asked for in its turn.
 func (p *Pool) queue(u *unit) {
 	s := &p.state
-	at := len(s.candidates)
-
-	for p.cfg().Ordered && at > 0 && s.candidates[at-1].turn > u.turn {
-		at--
-	}
-
-	s.candidates = slices.Insert(s.candidates, at, u)
-}
-
-// candidate returns the file whose turn it is; nil: none waits, or where an
-// order is asked for one before it is still being flushed.
-func (p *Pool) candidate() *unit {
-	s := &p.state
-	if len(s.candidates) == 0 {
-		return nil
-	}
-
-	u := s.candidates[0]
+	at := len(s.flushed)
 
 	if p.cfg().Ordered {
-		for before := range s.flushing {
-			if before.turn < u.turn {
-				return nil
-			}
+		at, _ = slices.BinarySearchFunc(s.flushed, u, func(a, b *unit) int { return cmp.Compare(a.turn, b.turn) })
+	}
+
+	s.flushed = slices.Insert(s.flushed, at, u)
+}
+
+// claimable returns how many of the files that are flushed may be claimed: all or,
+// where an order is asked for, those before which none is still being flushed.
+func (p *Pool) claimable() int {
+	s := &p.state
+	if !p.cfg().Ordered || len(s.flushing) == 0 {
+		return len(s.flushed)
+	}
+
+	first := uint64(0)
+
+	for u := range s.flushing {
+		if first == 0 || u.turn < first {
+			first = u.turn
 		}
 	}
 
-	return u
+	at, _ := slices.BinarySearchFunc(s.flushed, first, func(a *unit, turn uint64) int { return cmp.Compare(a.turn, turn) })
+
+	return at
 }
 
 // hold remembers a file that cannot be taken: it must change first, or again must
@@ -180,7 +280,7 @@ func (p *Pool) letGo(u *unit, err error) {
 
 	p.deps.Log.Debug().Str("file", job.Show(u.rec.Name)).Err(err).Msg("file not taken")
 
-	if errors.Is(err, errChanged) || errors.Is(err, job.ErrOpen) || errors.Is(err, job.ErrOther) {
+	if errors.Is(err, job.ErrChanged) || errors.Is(err, job.ErrOpen) || errors.Is(err, job.ErrOther) {
 		p.deps.Look(u.rec.Name)
 	}
 

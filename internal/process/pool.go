@@ -15,6 +15,10 @@ const (
 	// flushAhead is how many files beyond the free slots may be brought to the
 	// disk at a time: a huge one must not hold up the small ones behind it.
 	flushAhead = 16
+	// gatherFor is how long at most an ended job waits for others that are about to
+	// end, so that they are written together; gatherMost is how many go at once.
+	gatherFor  = 5 * time.Millisecond
+	gatherMost = 256
 	// finishAhead is how many ended jobs may wait for the finisher before no
 	// more are started.
 	finishAhead = 1024
@@ -46,8 +50,12 @@ type Pool struct {
 // state is what the loop knows. Nobody else touches it while Run lives.
 type state struct {
 	names      map[string]*unit    // by name as dropped: all between the inbox and the finisher's end
-	candidates []*unit             // flushed, wait for a slot
 	flushing   map[*unit]struct{}  // what flush goroutines work on
+	flushed    []*unit             // wait to be claimed
+	claiming   []*unit             // with the claimer; nil: it rests
+	claimed    []*unit             // in processing/, wait for a slot
+	pace       pace                // of the attempts
+	gathering  time.Time           // when the first of those came that wait for the finisher; zero: none does
 	taken      uint64              // files taken over so far
 	running    map[job.ID]*unit    // attempts under way
 	unfinished []*unit             // ended, wait for the finisher
@@ -185,7 +193,7 @@ func (p *Pool) Halted(ctx context.Context) bool {
 func (p *Pool) still() bool {
 	s := &p.state
 
-	return len(s.running) == s.frozen() && !s.surveying && len(s.unfinished)+s.finishing == 0 && !p.hopes()
+	return len(s.running) == s.frozen() && s.claiming == nil && !s.surveying && len(s.unfinished)+s.finishing == 0 && !p.hopes()
 }
 
 // halted says whether people keep everything from being begun.
@@ -225,6 +233,7 @@ func (p *Pool) loop(intake, work context.Context) {
 	for !p.state.closed || p.busy() {
 		p.deps.LoopPulse.Beat()
 		p.startAll(intake, work)
+		p.claimNext(intake)
 		p.publish()
 		wake.Reset(p.untilNext(time.Now()))
 
@@ -254,9 +263,22 @@ func (p *Pool) loop(intake, work context.Context) {
 	p.publish()
 }
 
+// gathers returns how much longer what has ended is to wait for more: it is written
+// and flushed together. Who comes last, or alone, waits for nothing.
+func (p *Pool) gathers(now time.Time) time.Duration {
+	s := &p.state
+
+	if n := len(s.unfinished); n == 0 || n >= gatherMost || s.closed ||
+		len(s.running) == s.frozen() && len(s.claiming)+len(s.claimed) == 0 {
+		return 0
+	}
+
+	return gatherFor - now.Sub(s.gathering)
+}
+
 // outbox returns where what has ended goes to, nil while nothing has.
 func (p *Pool) outbox() (chan<- []*unit, []*unit) {
-	if len(p.state.unfinished) == 0 || p.state.lost {
+	if p.state.lost || p.gathers(time.Now()) > 0 || len(p.state.unfinished) == 0 {
 		return nil, nil
 	}
 
@@ -266,7 +288,7 @@ func (p *Pool) outbox() (chan<- []*unit, []*unit) {
 // busy says whether anything runs or waits to be finished.
 func (p *Pool) busy() bool {
 	s := &p.state
-	if len(s.running) > 0 || s.surveying {
+	if len(s.running) > 0 || s.claiming != nil || s.surveying {
 		return true
 	}
 
@@ -274,11 +296,13 @@ func (p *Pool) busy() bool {
 }
 
 // closeIntake ends claiming. What was taken over but not claimed lies in the
-// inbox as before; a flush under way is not waited for.
+// inbox as before; a flush under way is not waited for. What was claimed ahead waits
+// in deferred/ for the next start.
 func (p *Pool) closeIntake() {
 	s := &p.state
-	s.closed, s.candidates = true, nil
+	s.closed, s.flushed = true, nil
 	p.door.close()
+	p.shelve()
 
 	for name, u := range s.names {
 		if u.from == job.InboxFolder && u.serial == 0 {

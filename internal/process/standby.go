@@ -44,6 +44,8 @@ func (p *Pool) pauseSpool(paused bool) error {
 	}
 
 	if paused {
+		p.shelve()
+
 		return nil
 	}
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"syscall"
 	"time"
 
 	"importerd/internal/job"
@@ -59,7 +58,7 @@ func (p *Pool) startAll(intake, work context.Context) {
 // is broken or the disk refuses, one at a time is tried.
 func (p *Pool) free(now time.Time) int {
 	s := &p.state
-	if s.closed || p.paused.Load() || p.trouble.Load() != nil || s.finishing+len(s.unfinished) >= finishAhead {
+	if !p.begins() {
 		return 0
 	}
 
@@ -77,9 +76,23 @@ func (p *Pool) free(now time.Time) int {
 	return free
 }
 
-// startedAfter returns how many of the running attempts are younger than serial.
+// begins says whether anything may be begun.
+func (p *Pool) begins() bool {
+	s := &p.state
+
+	return !s.closed && !p.paused.Load() && p.trouble.Load() == nil && s.finishing+len(s.unfinished) < finishAhead
+}
+
+// startedAfter returns how many of the running attempts, and of the files about to be
+// claimed, are younger than serial.
 func (s *state) startedAfter(serial uint64) int {
 	n := 0
+
+	for _, u := range s.claiming {
+		if u.serial > serial {
+			n++
+		}
+	}
 
 	for _, u := range s.running {
 		if u.serial > serial {
@@ -94,20 +107,31 @@ func (s *state) startedAfter(serial uint64) int {
 // new files take turns, so that neither keeps the other waiting.
 func (p *Pool) pick() *unit {
 	s := &p.state
-	s.dueFirst = !s.dueFirst
 
-	u := p.candidate()
+	if s.dueFirst || !p.expects() {
+		if due := p.pickDue(); due != nil {
+			s.dueFirst = false
 
-	if s.dueFirst || u == nil {
-		if due := p.pickDue(); due != nil || u == nil {
 			return due
 		}
 	}
 
-	s.candidates[0] = nil
-	s.candidates = s.candidates[1:]
+	if len(s.claimed) == 0 {
+		return nil
+	}
+
+	u := s.claimed[0]
+	s.claimed[0] = nil
+	s.claimed, s.dueFirst = s.claimed[1:], true
 
 	return u
+}
+
+// expects says whether a new file waits for a slot, or will in a moment.
+func (p *Pool) expects() bool {
+	s := &p.state
+
+	return len(s.claimed)+len(s.claiming) > 0 || p.claimable() > 0 && p.wanted(time.Now()) > 0
 }
 
 // pickDue returns a deferred job that is due.
@@ -179,21 +203,12 @@ func (p *Pool) onEnded(u *unit) {
 	delete(p.state.running, u.rec.ID)
 	p.live.Delete(u.rec.ID)
 
-	if u.from == job.InboxFolder && !u.inside && errors.Is(u.err, syscall.EPERM) && !u.undropped {
-		again := time.Now().Add(immovableEvery)
-		p.hold(u, heldFile{why: job.ReasonImmovable, again: again}, u.err) // a matter of this file, not of the disk
-
-		return
-	}
-
+	p.state.pace.note(time.Since(u.started))
 	p.judgeDisk(u.serial, u.err)
 
 	switch {
 	case u.inside:
-		delete(p.state.held, u.rec.Name)
 		p.conclude(u)
-	case u.from == job.InboxFolder:
-		p.letGo(u, u.err)
 	case errors.Is(u.err, fs.ErrNotExist):
 		u.rec.State, u.rec.Moving, u.rec.Error = job.Deferred, nil, ""
 		u.fulfil(u.wish, time.Now())
@@ -250,6 +265,10 @@ func (p *Pool) conclude(u *unit) {
 
 // finish hands a unit to the finisher.
 func (p *Pool) finish(u *unit) {
+	if len(p.state.unfinished) == 0 {
+		p.state.gathering = time.Now()
+	}
+
 	p.state.unfinished = append(p.state.unfinished, u)
 	p.state.writing[u.rec.ID] = u
 }
@@ -310,6 +329,10 @@ func (p *Pool) untilNext(now time.Time) time.Duration {
 
 	if len(s.orphans) > 0 {
 		wait = orphanEvery
+	}
+
+	if more := p.gathers(now); more > 0 {
+		wait = min(wait, more)
 	}
 
 	if s.closed {

@@ -111,6 +111,10 @@ func (p *Pool) steer(id job.ID, verb job.Verb) answer {
 		return p.steerRunning(u, rec, verb)
 	}
 
+	if u := s.unqueue(id); u != nil {
+		return p.steerClaimed(u, verb)
+	}
+
 	if o := s.orphanJob(id); o != nil {
 		return p.steerOrphan(o, verb)
 	}
@@ -152,6 +156,30 @@ func (p *Pool) steerRunning(u *unit, rec job.Record, verb job.Verb) answer {
 	}
 
 	return a
+}
+
+// steerClaimed steers a job that was claimed and has not got a slot yet. It goes on to
+// wait for one where nothing else is wanted.
+func (p *Pool) steerClaimed(u *unit, verb job.Verb) answer {
+	switch verb {
+	case job.Terminate:
+		u.end(time.Now())
+
+		return p.send(u)
+	case job.Pause:
+		u.rec.State = job.Paused
+
+		return p.send(u)
+	case job.Resume, job.Retry:
+	}
+
+	p.state.claimed = append([]*unit{u}, p.state.claimed...)
+
+	if verb == job.Retry {
+		return refuse(u.rec, verb, "")
+	}
+
+	return answer{rec: u.rec}
 }
 
 // untilPaused returns on what to wait until a running attempt is paused; nil: it is.

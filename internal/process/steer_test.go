@@ -241,7 +241,7 @@ func TestPauseAndResume(t *testing.T) {
 
 		r.pass(2900 * time.Millisecond)
 		r.want("processing/a", "inbox/b")
-		r.pass(100 * time.Millisecond)
+		r.pass(110 * time.Millisecond)
 		r.want("done/a", "processing/b")
 		r.runs("a", 1)
 
@@ -365,7 +365,7 @@ func TestWhatIsRecordedFirstWins(t *testing.T) {
 		}
 
 		release()
-		synctest.Wait()
+		r.pass(10 * time.Millisecond)
 
 		if got := r.book.with("answered !done"); len(got) != 1 {
 			r.Errorf("%v", r.book.with("answered"))

@@ -64,7 +64,7 @@ func TestToldInOrder(t *testing.T) {
 		})
 		r.inbox("a", "b")
 		r.start()
-		synctest.Wait()
+		r.pass(10 * time.Millisecond)
 
 		a := r.id("a")
 		if !slices.Contains(r.heard.withheld, a) || len(r.heard.ended) > 0 {

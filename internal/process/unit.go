@@ -22,6 +22,7 @@ type unit struct {
 	at        job.Folder    // where its file lies as the finisher gets it; empty: in processing/
 	grip      *grip         // on its attempt; nil: none was begun
 	rules     *rules        // that hold for its attempt; nil: none was begun
+	looked    time.Time     // when it was last found whole, in the inbox
 	stale     bool          // it was found ready under other rules than those that hold now
 	wish      job.Wish      // what a person wants of it, as the loop knows
 	inside    bool          // the file is in processing/: the unit must be finished

@@ -9,7 +9,7 @@ import (
 
 // write makes the outcomes durable, moves the files and flushes the folders.
 // It returns the units for which all that is done, and what the disk said of
-// the others.
+// the others. Along with them the journal learns what was told before.
 func (f *finisher) write(units []*unit) ([]*unit, error) {
 	units, trouble := f.known(units)
 	if len(units) == 0 {
@@ -22,9 +22,17 @@ func (f *finisher) write(units []*unit) ([]*unit, error) {
 	}
 
 	deps := &f.pool.deps
-	if err := deps.Journal.Commit(records(units)...); err != nil {
+
+	told, err := f.confirmations()
+	if err == nil {
+		err = deps.Journal.Commit(append(told, records(units)...)...)
+	}
+
+	if err != nil {
 		return nil, fmt.Errorf("commit outcomes: %w", err)
 	}
+
+	f.confirmed()
 
 	var (
 		ended []*unit

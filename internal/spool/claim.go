@@ -15,6 +15,7 @@ import (
 //
 // Errors, with which the file stays in the inbox: fs.ErrNotExist: f is not
 // there any more, somebody was faster or has put another file in its place;
+// job.ErrChanged: it was written since f was looked at;
 // fs.ErrExist: processing/ has a file of that name; job.ErrNotRegular;
 // job.ErrDisk.
 //
@@ -28,8 +29,13 @@ func (s *Spool) Claim(f job.File) (job.File, error) {
 	}
 
 	now, err := statFile(d, f.Name)
-	if err == nil && !now.Same(f) {
+
+	switch {
+	case err != nil:
+	case !now.Same(f):
 		err = fmt.Errorf("%w: %w", fs.ErrNotExist, errReplaced)
+	case !now.Quiet(f):
+		err = fmt.Errorf("%w since it was flushed", job.ErrChanged)
 	}
 
 	if err != nil {

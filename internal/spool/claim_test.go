@@ -161,6 +161,9 @@ func TestImmutableFileIsNotClaimed(t *testing.T) {
 		t.Skip("needs a file system with immutable files")
 	}
 
+	f, err = s.Stat(job.InboxFolder, f.Name)
+	check(t, err)
+
 	_, err = s.Claim(f)
 	check(t, unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, 0))
 
@@ -224,4 +227,19 @@ func TestFlush(t *testing.T) {
 	if err := s.Sync(job.DoneFolder); err != nil {
 		t.Errorf("sync after a file's failed flush: %v", err)
 	}
+}
+
+func TestFileThatWasWrittenSinceIsNotClaimed(t *testing.T) {
+	t.Parallel()
+
+	s := open(t)
+	f := dropped(t, s, "a.csv", "one")
+
+	write(t, s.Path(job.InboxFolder, "a.csv"), "another")
+
+	if _, err := s.Claim(f); !errors.Is(err, job.ErrChanged) {
+		t.Errorf("claim: %v, want that it was changed", err)
+	}
+
+	holds(t, s.Path(job.InboxFolder, "a.csv"), "another")
 }

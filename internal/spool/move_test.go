@@ -98,6 +98,9 @@ func TestHardLinksAreNeverRemoved(t *testing.T) {
 	f := dropped(t, s, "b.csv", "two")
 	check(t, os.Link(s.Path(job.InboxFolder, "b.csv"), s.Path(job.ProcessingFolder, "b.csv")))
 
+	f, err = s.Stat(job.InboxFolder, f.Name) // its ctime is that of the link
+	check(t, err)
+
 	if _, err := s.Claim(f); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("claim onto another link: %v", err)
 	}
