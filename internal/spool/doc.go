@@ -13,7 +13,8 @@
 //	.importerd/   ours (mode 0700)
 //	  pid         who holds the spool
 //	  locks/      one lock file for each running attempt, named by the job's id, and one
-//	              for each worker, named by an id of its own
+//	              for each worker, named by an id of its own; those of attempts that are
+//	              over, which nobody has, wait to be used again
 //	  logs/       one log for each job: ID.log; and for each worker: worker-N.log
 //	  work/ID/    where the handler of a job puts results before they are published,
 //	              and where published ones go to be removed

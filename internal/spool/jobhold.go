@@ -25,7 +25,38 @@ type hold struct {
 type holds struct {
 	mu   sync.Mutex
 	jobs map[job.ID]*hold // guarded by mu
+	free []spareLock      // guarded by mu; lock files that nobody has
 	boot string           // guarded by mu; see BootID; empty: not asked for yet
+}
+
+// spareLock is a lock file of a job that is over.
+type spareLock struct {
+	name   string
+	writer int
+}
+
+// keep takes a lock file that nobody has any more.
+func (h *holds) keep(name string, writer int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	h.free = append(h.free, spareLock{name, writer})
+}
+
+// spare gives out one that keep has taken; a writer below 0: there is none.
+func (h *holds) spare() (name string, writer int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	last := len(h.free) - 1
+	if last < 0 {
+		return "", -1
+	}
+
+	one := h.free[last]
+	h.free = h.free[:last]
+
+	return one.name, one.writer
 }
 
 func (h *holds) put(id job.ID, one *hold) {
@@ -73,43 +104,99 @@ func (h *holds) bootID() (string, error) {
 	return h.boot, err
 }
 
-// createLock makes the lock file of a job, which must be new, and locks it. The
-// descriptor that is inherited only reads, so that no handler writes into the file by
-// mistake.
-func (s *Spool) createLock(id job.ID, note lockNote) (*os.File, error) {
-	one := &hold{note: note, writer: -1, since: sinceBoot()}
-	text := id.String()
-	reader := -1
+// openLock makes the lock file of a job, which must not be there, and locks it.
+func (s *Spool) openLock(id job.ID, note lockNote) (*os.File, error) {
+	one := &hold{note: note, since: sinceBoot()}
 
-	err := s.locks.use(func(at int) (err error) {
-		one.writer, err = openat(at, text, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
-		if err == nil {
-			reader, err = openat(at, text, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
-		}
-
-		return err
-	})
-	if err == nil {
-		err = lockSoon(reader) // who looks for old handlers may be trying it
-	}
-
-	if err == nil {
-		err = writeAll(one.writer, one.note.text())
+	err := s.reuseLock(id, one)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = s.createLock(id, one)
 	}
 
 	if err != nil {
-		for _, fd := range []int{one.writer, reader} {
-			if fd >= 0 {
-				discard(fd)
-			}
-		}
-
 		return nil, err
+	}
+
+	reader, err := s.lockReader(id, one)
+	if err != nil {
+		return nil, discardFor(one.writer, err)
 	}
 
 	s.holds.put(id, one)
 
-	return os.NewFile(uintptr(reader), s.locks.path+"/"+text), nil
+	return os.NewFile(uintptr(reader), s.locks.path+"/"+id.String()), nil
+}
+
+// reuseLock takes the lock file of an attempt that has ended: to make and remove one
+// for each attempt costs ten times as much, as ext4 shuns inodes that were just freed.
+// fs.ErrNotExist: there is none.
+func (s *Spool) reuseLock(id job.ID, one *hold) error {
+	for {
+		old, writer := s.holds.spare()
+		if writer < 0 {
+			return fs.ErrNotExist
+		}
+
+		err := rename(s.locks, old, s.locks, id.String())
+
+		switch {
+		case err == nil:
+			one.writer = writer
+
+			return nil
+		case errors.Is(err, fs.ErrNotExist): // somebody has removed it
+			discard(writer)
+		default:
+			s.holds.keep(old, writer)
+
+			return err
+		}
+	}
+}
+
+// createLock makes a new lock file.
+func (s *Spool) createLock(id job.ID, one *hold) error {
+	return s.locks.use(func(at int) (err error) {
+		one.writer, err = openat(at, id.String(), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+
+		return err
+	})
+}
+
+// lockReader returns the descriptor that is inherited, with the lock. It only reads, so
+// that no handler writes into the file by mistake.
+func (s *Spool) lockReader(id job.ID, one *hold) (int, error) {
+	reader := -1
+
+	err := s.locks.use(func(at int) (err error) {
+		reader, err = openat(at, id.String(), unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+
+		return err
+	})
+	if err != nil {
+		return -1, err
+	}
+
+	err = lockSoon(reader) // who looks for old handlers may be trying it
+	if err == nil {
+		err = one.write()
+	}
+
+	if err != nil {
+		return -1, discardFor(reader, err)
+	}
+
+	return reader, nil
+}
+
+// write writes the note into the lock file. It goes over what was there: at each moment
+// the file begins with a whole object, and what follows it means nothing.
+func (h *hold) write() error {
+	if _, err := unix.Seek(h.writer, 0, unix.SEEK_SET); err != nil {
+		return err //nolint:wrapcheck // the caller knows which lock it is
+	}
+
+	return writeAll(h.writer, h.note.text())
 }
 
 // NoteProcess writes into the lock file which process has the attempt, so that
@@ -137,16 +224,13 @@ func (s *Spool) NoteProcess(lock *os.File, pid int) error {
 		return lockFailed("note the process in", id, err)
 	}
 
-	// It goes over the old text, which is shorter: at each moment the file begins
-	// with a whole object.
-	if _, err := unix.Seek(one.writer, 0, unix.SEEK_SET); err != nil {
-		return lockFailed("write", id, err)
-	}
+	one.note = note
 
-	return lockFailed("write", id, writeAll(one.writer, note.text()))
+	return lockFailed("write", id, one.write())
 }
 
-// UnlockJob closes the lock and removes its file, if nobody else has it.
+// UnlockJob closes the lock, if nobody else has it. Its file is used again, for the
+// lock of another job; until then it says nothing, since nobody has its lock.
 //
 // Errors: job.ErrHeld: a process of the attempt lives, and the file stays;
 // job.ErrDisk.
@@ -161,17 +245,30 @@ func (s *Spool) UnlockJob(id job.ID, lock *os.File) error {
 		return lockFailed("give back", id, errors.Join(err, s.dropLock(id, lockSoon)))
 	}
 
-	defer discard(one.writer)
-
 	if err == nil {
 		err = lockSoon(one.writer)
 	}
 
 	if err == nil {
-		err = s.locks.unlink(id.String())
+		err = again(func() error { return unix.Flock(one.writer, unix.LOCK_UN) })
+	}
+
+	if err != nil {
+		discard(one.writer)
+	} else {
+		s.holds.keep(id.String(), one.writer)
 	}
 
 	return lockFailed("give back", id, err)
+}
+
+// dropSpares removes the lock files that wait to be used again.
+func (s *Spool) dropSpares() {
+	for name, writer := s.holds.spare(); writer >= 0; name, writer = s.holds.spare() {
+		_ = s.locks.unlink(name) // or the next start does
+
+		discard(writer)
+	}
 }
 
 // ticks is how many clock ticks a second has in /proc: the same number on all machines

@@ -28,10 +28,10 @@ func (s *Spool) LockWorker(id job.ID) (*os.File, error) {
 
 // lockFor is LockJob with what the lock file is to say.
 func (s *Spool) lockFor(id job.ID, note lockNote) (*os.File, error) {
-	lock, err := s.createLock(id, note)
+	lock, err := s.openLock(id, note)
 	if errors.Is(err, fs.ErrExist) { // an earlier attempt has left it, and may live
 		if err = s.dropOld(id); err == nil {
-			lock, err = s.createLock(id, note)
+			lock, err = s.openLock(id, note)
 		}
 	}
 

@@ -107,9 +107,53 @@ func TestLockIsFreeWhenNobodyHasIt(t *testing.T) {
 	lock, err = s.LockJob(id, "a.csv")
 	check(t, err)
 	check(t, s.UnlockJob(id, lock))
+	check(t, s.Close())
 
 	if names := list(t, s.Path(job.OwnFolder, "locks")); len(names) > 0 {
 		t.Errorf("locks/ holds %q", names)
+	}
+}
+
+// A lock file that is used again tells nothing of the job before, and is free for
+// whoever looks at that.
+func TestLockFileIsUsedAgain(t *testing.T) {
+	t.Parallel()
+
+	s, one, other := open(t), job.NewID(), job.NewID()
+
+	lock, err := s.LockJob(one, "a long name.csv")
+	check(t, err)
+
+	h := inherit(t, lock, "echo; read x; true")
+	check(t, s.NoteProcess(lock, h.cmd.Process.Pid))
+	h.end()
+	check(t, s.UnlockJob(one, lock))
+
+	if old, err := s.OldHandlers(); err != nil || len(old) > 0 {
+		t.Errorf("old handlers %v, %v", old, err)
+	}
+
+	for _, spoilt := range []bool{true, false} { // OldHandlers has removed the file
+		lock, err = s.LockJob(other, "b")
+		check(t, err)
+
+		text, err := os.ReadFile(lock.Name())
+		check(t, err)
+
+		if name, pid := spool.NameInLock(text); name != "b" || pid != 0 {
+			t.Errorf("the lock tells of %q and process %d (%t)", name, pid, spoilt)
+		}
+
+		if names := list(t, s.Path(job.OwnFolder, "locks")); len(names) != 1 || names[0] != other.String() {
+			t.Errorf("locks/ holds %q (%t)", names, spoilt)
+		}
+
+		if _, err := s.LockJob(other, "b"); !errors.Is(err, job.ErrHeld) {
+			t.Errorf("lock again: %v (%t)", err, spoilt)
+		}
+
+		check(t, s.UnlockJob(other, lock))
+		other = job.NewID()
 	}
 }
 

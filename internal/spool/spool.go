@@ -110,6 +110,8 @@ func (s *Spool) Close() error {
 
 // close closes whatever is open, the lock last.
 func (s *Spool) close() error {
+	s.dropSpares()
+
 	if own := s.folders[job.OwnFolder]; own != nil {
 		_ = own.unlink(pidFile) // only tells people; a crash leaves it too
 	}

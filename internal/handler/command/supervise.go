@@ -3,8 +3,6 @@ package command
 import (
 	"context"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // alone is how long a process is left to itself: most have ended by then, and to look
@@ -21,7 +19,7 @@ func (r *run) await(ctx context.Context, pipes []*pipe) error {
 		r.supervise(ctx, exited)
 	})
 
-	err := awaitEnd(r.tree.pgid)
+	err := r.tree.awaitEnd()
 
 	close(exited)
 
@@ -81,16 +79,5 @@ func (r *run) freezePending() {
 	case frozen, more := <-r.freeze:
 		r.takeFreeze(frozen, more)
 	default:
-	}
-}
-
-// awaitEnd returns when process pid has ended and leaves it to be reaped, so
-// that its number stays taken.
-func awaitEnd(pid int) error {
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR {
-			return err //nolint:wrapcheck // told by the caller
-		}
 	}
 }
