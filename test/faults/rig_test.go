@@ -199,11 +199,34 @@ func (r *rig) tail() string {
 	return fmt.Sprintf("the end of the history:\n%s", text[max(0, len(text)-3000):])
 }
 
+// written returns how long the history is.
+func (r *rig) written() int64 {
+	info, err := os.Stat(r.history())
+	if err != nil {
+		return 0
+	}
+
+	return info.Size()
+}
+
+// says whether the history behind an offset holds a text.
+func (r *rig) says(offset int64, text string) bool {
+	history, err := os.ReadFile(r.history())
+
+	return err == nil && int64(len(history)) > offset && strings.Contains(string(history[offset:]), text)
+}
+
 // drain lets a daemon finish what is left, and stops it.
 func (r *rig) drain() {
 	r.Helper()
 
+	before := r.written()
 	r.start()
+
+	// Until then it goes on with what was begun, also with files that lie where they belong.
+	if r.log == nil && !poll(func() bool { return r.says(before, `"message":"ready"`) }) {
+		r.Errorf("the daemon does not get ready\n%s", r.tail())
+	}
 
 	zero := 0 // a file on its way from one folder to another may be missed once
 
