@@ -1,0 +1,199 @@
+package process_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"importerd/internal/handler"
+	"importerd/internal/job"
+)
+
+// ahead brings it about that files are claimed ahead: "first" is done at once, "gate"
+// is at work until the function is called, and behind it wait a, b and c.
+func (r *rig) ahead() func() {
+	r.Helper()
+
+	gate := make(chan struct{})
+
+	r.handles(func(ctx context.Context, task handler.Task) job.Exit {
+		if task.Job.Name == "gate" {
+			select {
+			case <-gate:
+			case <-ctx.Done():
+				return killed()
+			}
+		}
+
+		return job.Exit{}
+	})
+	r.inbox("first")
+	r.start()
+	r.pass(20 * time.Millisecond)
+	r.inbox("gate")
+	synctest.Wait()
+	r.inbox("a", "b", "c")
+	r.pass(time.Second)
+	r.want("done/first", "processing/gate", "processing/a", "processing/b", "processing/c")
+
+	return func() { close(gate) }
+}
+
+func TestClaimedAheadIsStartedInTurn(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.ahead()
+
+		if c := r.pool.Counts(); c.Running != 1 || c.Queued != 3 {
+			r.Errorf("counts %+v", c)
+		}
+
+		if got := len(r.book.with("note ", "a=processing")); got != 1 {
+			r.Errorf("a was noted %d times before its attempt", got)
+		}
+
+		release()
+		r.pass(time.Second)
+		r.want("done/first", "done/gate", "done/a", "done/b", "done/c")
+		r.stops()
+	})
+}
+
+// TestClaimedAheadAtTheDrain: what has not been started waits in deferred/, due at once,
+// and was not interrupted.
+func TestClaimedAheadAtTheDrain(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.ahead()
+		ended := make(chan error)
+
+		go func() { ended <- r.stop() }()
+
+		r.pass(time.Second) // the handler is still at work
+		r.want("done/first", "processing/gate", "deferred/a", "deferred/b", "deferred/c")
+		release()
+
+		if err := <-ended; err != nil {
+			r.Error(err)
+		}
+
+		for _, name := range []string{"a", "b", "c"} {
+			rec, err := r.ledger.Get(r.id(name))
+			if err != nil || rec.Interruptions != 0 || rec.Crashes != 0 || rec.Attempt != 0 || rec.Error != "" ||
+				rec.DueAt.After(time.Now()) || rec.Moving != nil {
+				r.Errorf("%s: %+v, %v", name, rec, err)
+			}
+		}
+
+		r.restart()
+		r.start()
+		r.pass(time.Second)
+		r.want("done/first", "done/gate", "done/a", "done/b", "done/c")
+		r.runs("a", 1)
+		r.stops()
+	})
+}
+
+func TestClaimedAheadOfAPause(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.ahead()
+
+		if err := r.pool.PauseSpool(r.Context(), true); err != nil {
+			r.Fatal(err)
+		}
+
+		r.pass(time.Second)
+		r.want("done/first", "processing/gate", "deferred/a", "deferred/b", "deferred/c")
+		release()
+		r.pass(time.Minute)
+		r.runs("a", 0)
+
+		if err := r.pool.PauseSpool(r.Context(), false); err != nil {
+			r.Fatal(err)
+		}
+
+		r.pass(time.Second)
+		r.want("done/first", "done/gate", "done/a", "done/b", "done/c")
+		r.stops()
+	})
+}
+
+// TestClaimedAheadOfABrokenHandler: one at a time is tried, and the others do not lie
+// where they seem to be at work.
+func TestClaimedAheadOfABrokenHandler(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.ahead()
+		r.handles(exits(127))
+		release()
+		r.pass(time.Second)
+		r.want("done/first", "done/gate", "deferred/a", "deferred/b", "deferred/c")
+		r.runs("b", 0)
+		r.handles(exits(0))
+		r.pass(time.Hour)
+		r.want("done/first", "done/gate", "done/a", "done/b", "done/c")
+		r.stops()
+	})
+}
+
+func TestClaimedAheadIsSteered(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.ahead()
+		a, b, c := r.id("a"), r.id("b"), r.id("c")
+
+		for _, verb := range []job.Verb{job.Terminate, job.Pause, job.Resume} {
+			id := map[job.Verb]job.ID{job.Terminate: a, job.Pause: b, job.Resume: c}[verb]
+
+			if rec, err := r.pool.Steer(r.Context(), id, verb); err != nil {
+				r.Errorf("%s: %+v, %v", verb, rec, err)
+			}
+		}
+
+		if _, err := r.pool.Steer(r.Context(), c, job.Retry); err == nil {
+			r.Error("a job that waits is retried")
+		}
+
+		r.want("done/first", "processing/gate", "failed/a", "deferred/b", "processing/c")
+		release()
+		r.pass(time.Minute)
+		r.want("done/first", "done/gate", "failed/a", "deferred/b", "done/c")
+		r.runs("a", 0)
+		r.steers(b, job.Resume, "deferred")
+		r.pass(time.Minute)
+		r.want("done/first", "done/gate", "failed/a", "done/b", "done/c")
+		r.stops()
+	})
+}
+
+// TestClaimedTogether: a backlog is recorded in groups, and no file twice.
+func TestClaimedTogether(t *testing.T) {
+	bubble(t, func(r *rig) {
+		const files = 300
+
+		r.cfg.Workers = 2
+
+		for i := range files {
+			r.inbox(fmt.Sprint(i))
+		}
+
+		r.start()
+		r.pass(time.Minute)
+
+		if got := len(r.names(job.DoneFolder)); got != files {
+			r.Errorf("%d done", got)
+		}
+
+		lines := r.book.with("run ")
+		slices.Sort(lines)
+
+		if got := len(slices.Compact(lines)); got != files || len(r.book.with("run ")) != files {
+			r.Errorf("%d runs on %d files", len(r.book.with("run ")), got)
+		}
+
+		if got := len(r.book.with("commit ")); got > files/2 {
+			r.Errorf("%d commits for %d files", got, files)
+		}
+
+		r.stops()
+	})
+}
