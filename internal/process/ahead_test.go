@@ -128,7 +128,11 @@ func TestClaimedAheadOfABrokenHandler(t *testing.T) {
 		release()
 		r.pass(time.Second)
 		r.want("done/first", "done/gate", "deferred/a", "deferred/b", "deferred/c")
-		r.runs("b", 0)
+
+		if got := len(r.book.with("run ")); got != 3 { // and one of the three
+			r.Errorf("%d runs: %v", got, r.book.with("run "))
+		}
+
 		r.handles(exits(0))
 		r.pass(time.Hour)
 		r.want("done/first", "done/gate", "done/a", "done/b", "done/c")
@@ -139,7 +143,7 @@ func TestClaimedAheadOfABrokenHandler(t *testing.T) {
 func TestClaimedAheadIsSteered(t *testing.T) {
 	bubble(t, func(r *rig) {
 		release := r.ahead()
-		a, b, c := r.id("a"), r.id("b"), r.id("c")
+		a, b, c := r.noted("a"), r.noted("b"), r.noted("c")
 
 		for _, verb := range []job.Verb{job.Terminate, job.Pause, job.Resume} {
 			id := map[job.Verb]job.ID{job.Terminate: a, job.Pause: b, job.Resume: c}[verb]

@@ -72,7 +72,8 @@ type Intake interface {
 // Folders are the spool's folders as the pool sees them.
 type Folders interface {
 	Probe(folder job.Folder, name string) (job.File, error)
-	// Flush brings a file's content to the disk. It may take minutes.
+	// Flush brings a file's content to the disk. It may take minutes. In the inbox it
+	// first makes sure that the file is whole and still as f says.
 	Flush(folder job.Folder, f job.File) error
 	Move(m job.Move) (string, error)
 	// Join makes one name of the two that a power cut in the midst of a move can leave;

@@ -4,14 +4,20 @@
 //
 // # The way of the data
 //
-//	watch ──files──▶ loop ──▶ flush (a goroutine each) ──▶ loop: candidates
+//	watch ──files──▶ loop ──▶ flush (goroutines, several files at a time) ──▶ loop
+//	                  │ slots are free, or will be in a moment
+//	                  ▼
+//	               claimer (one goroutine): a note for all, then each is claimed
+//	                  │ units
+//	                  ▼
+//	               loop: they wait for slots
 //	                  │ a slot is free
 //	                  ▼
-//	               attempt (a goroutine each): claim, probe, handler, judge
+//	               attempt (a goroutine each): probe, note, handler, judge
 //	                  │ unit
 //	                  ▼
-//	               loop: slot freed, next state decided
-//	                  │ all that has ended meanwhile
+//	               loop: slot freed, next state decided; gathers what has ended
+//	                  │ units
 //	                  ▼
 //	               finisher: journal, rename, flush of the folders, tell
 //	                  │ units
@@ -24,6 +30,11 @@
 //
 // One goroutine, the loop, owns the state of the pool. It renames and flushes
 // nothing; it asks the journal what is due, and writes there only where a job could
-// not be taken. A unit belongs to whoever received it last. The finisher works in
-// groups: while it writes one, the next gathers; an idle one starts at once.
+// not be taken. A unit belongs to whoever received it last.
+//
+// Where handlers are quick files are claimed ahead, so that no slot waits for the disk.
+// What was claimed and is not to be started after all goes to deferred/, due at once. The
+// finisher works in groups: what ends gathers for some milliseconds while other attempts
+// are under way, and while it writes; who comes alone waits for nothing. That something
+// was told the journal learns with the next group.
 package process

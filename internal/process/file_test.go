@@ -255,7 +255,7 @@ func TestFileChangedAfterItWasFoundReady(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.inbox("a")
 		r.disk.breaks(func(call string) error {
-			if call == "probe inbox/a" {
+			if call == "flush inbox/a" {
 				r.disk.breaks(nil)
 
 				return os.WriteFile(r.disk.Path(job.InboxFolder, "a"), []byte("more"), 0o600)

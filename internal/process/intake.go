@@ -3,7 +3,6 @@ package process
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
@@ -92,7 +91,7 @@ func (p *Pool) flush(units []*unit) {
 		}
 
 		go func() {
-			u.err = p.prepare(u)
+			u.err = p.deps.Folders.Flush(job.InboxFolder, u.file)
 			p.post(func() { p.onFlushed([]*unit{u}) })
 		}()
 	}
@@ -115,7 +114,7 @@ func (p *Pool) flushBatch(units []*unit) {
 		go func() {
 			for i := next.Add(1); i <= int64(len(units)); i = next.Add(1) {
 				u := units[i-1]
-				u.err = p.prepare(u)
+				u.err = p.deps.Folders.Flush(job.InboxFolder, u.file)
 				b.add(u)
 			}
 		}()
@@ -165,20 +164,6 @@ func (b *flushBatch) tell() {
 	if len(some) > 0 {
 		b.report(some)
 	}
-}
-
-// prepare checks that the file is still what the watcher saw, and flushes it.
-func (p *Pool) prepare(u *unit) error {
-	f, err := p.deps.Folders.Probe(job.InboxFolder, u.rec.Name)
-	if err != nil && !errors.Is(err, job.ErrNoLease) {
-		return err
-	}
-
-	if !f.Quiet(u.file) {
-		return fmt.Errorf("%w since it was found ready", job.ErrChanged)
-	}
-
-	return p.deps.Folders.Flush(job.InboxFolder, f)
 }
 
 // onFlushed queues files whose content is on the disk.

@@ -14,11 +14,12 @@ import (
 
 // Flush brings the content of a file to the disk, which its producer need not
 // have done: a file whose content a power cut can undo must not be claimed. It
-// may take minutes.
+// may take minutes. In the inbox the file is probed before, and must be as f says.
 //
 // Errors: fs.ErrNotExist; job.ErrOther: the name means another file than f;
-// job.ErrNotRegular and job.ErrUnreadable as for Probe; job.ErrDisk. After a
-// failed flush a second one would succeed and mean nothing.
+// job.ErrNotRegular and job.ErrUnreadable as for Probe; job.ErrDisk; in the inbox
+// job.ErrOpen and job.ErrChanged besides. After a failed flush a second one would
+// succeed and mean nothing.
 func (s *Spool) Flush(folder job.Folder, f job.File) error {
 	d, err := s.place(folder, f.Name)
 	if err != nil {
@@ -35,10 +36,34 @@ func (s *Spool) Flush(folder job.Folder, f job.File) error {
 			return job.ErrOther
 		}
 
+		if folder == job.InboxFolder {
+			if err := s.unchanged(fd, now, f); err != nil {
+				return err
+			}
+		}
+
 		return s.flushContent(fd)
 	})
 
 	return failed("flush", folder, f.Name, err)
+}
+
+// unchanged says why a file of the inbox, open as fd, is not to be taken as it is now:
+// it is not as f says, or somebody writes it.
+func (s *Spool) unchanged(fd int, now, f job.File) error {
+	if !now.Quiet(f) {
+		return fmt.Errorf("%w since it was found ready", job.ErrChanged)
+	}
+
+	if !s.leases {
+		return nil
+	}
+
+	if err := leaseProblem(lease(fd)); !errors.Is(err, job.ErrNoLease) {
+		return err
+	}
+
+	return nil // quiet time has decided
 }
 
 // flushContent flushes one regular file.

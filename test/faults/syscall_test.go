@@ -123,7 +123,7 @@ func TestErrorsFromSystemCalls(t *testing.T) {
 		{".importerd/journal.db-wal", "pwrite64", "retval=0:when=9", goesOn},
 		{".importerd/journal.db-wal", "fsync,fdatasync", "error=EIO:when=3+", stops},
 		{"processing", "fsync", "error=EIO:when=1", stops},
-		{"done", "fsync", "error=EIO:when=2+", stops},
+		{"done", "fsync", "error=EIO:when=1+", stops},
 		{"deferred", "fsync", "error=ENOSPC:when=1", stops},
 		{".importerd", "fsync", "error=EIO:when=1", stops},
 	} {
