@@ -83,7 +83,7 @@ func (b *batch) flush() error {
 			}
 
 			b.w.values = values
-			if err := b.w.inserts[size].exec(values); err != nil {
+			if err := b.w.insert(size); err != nil {
 				return err
 			}
 

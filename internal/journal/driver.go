@@ -91,7 +91,7 @@ func readers(path string, options ...string) (*sql.DB, error) {
 
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(maxReaders)
-	db.SetMaxIdleConns(maxReaders)
+	db.SetMaxIdleConns(1) // each has memory of its own
 
 	return db, nil
 }

@@ -22,7 +22,7 @@ const (
 type writer struct {
 	conn                    *conn
 	begin, commit, rollback *stmt
-	inserts                 map[int]*stmt    // by the number of rows
+	inserts                 map[int]*stmt    // by the number of rows; large, so made as they are needed
 	updates                 map[update]*stmt // as they were needed
 	lookup, remove          *stmt
 	count, meta, wish       *stmt
@@ -45,13 +45,6 @@ func newWriter(c *conn) (*writer, error) {
 	for target, query := range statements {
 		var err error
 		if *target, err = c.prepare(query); err != nil {
-			return nil, err
-		}
-	}
-
-	for n := 1; n <= maxRows; n *= 2 {
-		var err error
-		if w.inserts[n], err = c.prepare(insertSQL(n)); err != nil {
 			return nil, err
 		}
 	}
@@ -123,6 +116,22 @@ func (w *writer) countEnds(delta map[job.State]int) error {
 	}
 
 	return nil
+}
+
+// insert writes n new rows, whose values are in w.values.
+func (w *writer) insert(n int) error {
+	s := w.inserts[n]
+
+	if s == nil {
+		var err error
+		if s, err = w.conn.prepare(insertSQL(n)); err != nil {
+			return err
+		}
+
+		w.inserts[n] = s
+	}
+
+	return s.exec(w.values)
 }
 
 // update says what a row gets besides what each one gets.

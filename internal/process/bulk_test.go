@@ -160,7 +160,10 @@ func (s *story) tell(names []string, refuse string, stops int) {
 
 	for i, name := range names {
 		text := fmt.Sprintf("%s %d", name, i)
+
+		s.mu.Lock()
 		s.seen[text] = &history{}
+		s.mu.Unlock()
 
 		if i == 0 {
 			s.start()
