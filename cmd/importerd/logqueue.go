@@ -84,13 +84,25 @@ func (q *logQueue) run() {
 
 // write writes a line, and after it how many were lost before it got through.
 func (q *logQueue) write(line logLine) {
-	_, _ = q.to.Write(line.text) // a log that nobody takes is no reason to end
+	_, err := q.to.Write(line.text)
 
 	close(line.written)
 	q.stalled.Store(false)
 
-	if n := q.lost.Swap(0); n > 0 {
-		_, _ = fmt.Fprintf(q.to, `{"level":"warn","lost":%d,"message":"nobody read the log, lines were lost"}`+"\n", n)
+	if err != nil { // a log that nobody takes is no reason to end
+		q.lost.Add(1)
+
+		return
+	}
+
+	n := q.lost.Swap(0)
+	if n == 0 {
+		return
+	}
+
+	_, err = fmt.Fprintf(q.to, `{"level":"warn","lost":%d,"message":"nobody read the log, lines were lost"}`+"\n", n)
+	if err != nil {
+		q.lost.Add(n)
 	}
 }
 

@@ -59,6 +59,44 @@ func TestLogThatNobodyReads(t *testing.T) {
 	})
 }
 
+// refusing refuses what is written at first.
+type refusing struct {
+	strings.Builder
+
+	times int
+}
+
+func (r *refusing) Write(p []byte) (int, error) {
+	if r.times--; r.times >= 0 {
+		return 0, io.ErrClosedPipe
+	}
+
+	return r.Builder.Write(p)
+}
+
+// TestLogThatIsRefused: what is refused counts as lost, and is told of when somebody is there again.
+func TestLogThatIsRefused(t *testing.T) {
+	t.Parallel()
+
+	r := &refusing{times: 3}
+	q := newLogQueue(r)
+
+	go q.run()
+
+	for i := range 5 {
+		if _, err := fmt.Fprintf(q, "%d\n", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	q.close(time.Minute)
+
+	got := r.String()
+	if !strings.HasPrefix(got, "3\n{") || !strings.Contains(got, `"lost":3,`) || !strings.HasSuffix(got, "}\n4\n") {
+		t.Errorf("written: %s", got)
+	}
+}
+
 // TestLineIsWrittenWhenWriteReturns: a daemon that is killed right after it
 // has told of a job must have told it.
 func TestLineIsWrittenWhenWriteReturns(t *testing.T) {

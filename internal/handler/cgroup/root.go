@@ -91,7 +91,9 @@ func Hold(path string, log zerolog.Logger) (*Root, error) {
 	return r, nil
 }
 
-// MoveIn moves this process into a leaf below the cgroup. The error says what to do.
+// MoveIn moves this process into a leaf below the cgroup, and whoever else is in the cgroup:
+// process 1 of a container, above all, which has started us. While somebody stays, no
+// controller can be enabled. The error says what to do.
 func (r *Root) MoveIn() error {
 	fd := int(r.dir.Fd())
 
@@ -114,7 +116,26 @@ func (r *Root) MoveIn() error {
 		return fmt.Errorf("move into a leaf of cgroup %s: %w", r.path, err)
 	}
 
+	r.moveOthers()
+
 	return nil
+}
+
+// moveOthers moves all that is left in the cgroup into the leaf. Who cannot be moved stays:
+// Enable then tells what that costs.
+func (r *Root) moveOthers() {
+	fd := int(r.dir.Fd())
+
+	text, err := read(fd, "cgroup.procs")
+	if err != nil {
+		return
+	}
+
+	for pid := range strings.FieldsSeq(text) {
+		if pid != "0" { // in a process namespace that we do not see; written it would mean ourselves
+			_ = write(fd, leaf+"/cgroup.procs", pid)
+		}
+	}
 }
 
 // Enable gives the groups the controllers that limits need, one by one: that one is

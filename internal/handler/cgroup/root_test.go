@@ -126,6 +126,42 @@ func TestDelegated(t *testing.T) {
 	}
 }
 
+// Whoever is in the cgroup besides, as process 1 of a container, goes with the daemon: a
+// process there is in the way of controllers.
+func TestOthersMoveIn(t *testing.T) {
+	t.Parallel()
+	needs(t, "sleep")
+
+	dir := directory(t)
+	delegate(t, dir)
+
+	at, err := os.Open(dir)
+	must(t, err)
+
+	defer at.Close()
+
+	other := exec.CommandContext(t.Context(), "sleep", "1000")
+	other.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(at.Fd())}
+	must(t, other.Start())
+
+	defer func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	}()
+
+	_, stop := launch(t, dir, &syscall.SysProcAttr{})
+	defer stop()
+
+	if procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs")); err != nil || len(procs) > 0 {
+		t.Errorf("left in the cgroup: %q, %v", procs, err)
+	}
+
+	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", other.Process.Pid))
+	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(own)), filepath.Base(dir)+"/daemon") {
+		t.Errorf("the other one is in %s, %v", own, err)
+	}
+}
+
 // Root may make cgroups everywhere. They are not ours for that.
 func TestNotDelegated(t *testing.T) {
 	t.Parallel()

@@ -23,8 +23,8 @@ const freezeWait = 200 * time.Millisecond
 
 // tree is a process and all that it has started, as far as they can be found: its
 // cgroup, in which all are, and its process group. Without a cgroup a process that
-// makes a session of its own escapes. One that has moved itself into another cgroup,
-// which only root can, is at least found by its group.
+// makes a session of its own escapes. One that has moved itself into another cgroup, as who
+// runs as the daemon's user can, is at least found by its group.
 //
 // The number of the group stays taken while its main process has not been
 // reaped. So signals never reach a stranger as long as reap comes last.
