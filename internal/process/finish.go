@@ -269,9 +269,6 @@ func (f *finisher) note(trouble error) {
 	}
 }
 
-// waits says whether something waits for the disk.
-func (f *finisher) waits() bool { return len(f.stuck)+len(f.told) > 0 || f.spent }
-
 // lose ends all writing and telling: a flush has failed, and the next one
 // would say that all is well and lie.
 func (f *finisher) lose(err error) error {

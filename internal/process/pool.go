@@ -193,7 +193,8 @@ func (p *Pool) Halted(ctx context.Context) bool {
 func (p *Pool) still() bool {
 	s := &p.state
 
-	return len(s.running) == s.frozen() && s.claiming == nil && !s.surveying && len(s.unfinished)+s.finishing == 0 && !p.hopes()
+	return len(s.running) == s.frozen() && s.claiming == nil && !s.surveying &&
+		len(s.unfinished)+s.finishing == 0 && !p.hopes()
 }
 
 // halted says whether people keep everything from being begun.

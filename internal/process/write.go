@@ -16,23 +16,11 @@ func (f *finisher) write(units []*unit) ([]*unit, error) {
 		return nil, trouble
 	}
 
-	for _, u := range units {
-		f.number(u)
-		u.aim()
-	}
-
-	deps := &f.pool.deps
-
-	told, err := f.confirmations()
-	if err == nil {
-		err = deps.Journal.Commit(append(told, records(units)...)...)
-	}
-
-	if err != nil {
+	if err := f.commit(units); err != nil {
 		return nil, fmt.Errorf("commit outcomes: %w", err)
 	}
 
-	f.confirmed()
+	deps := &f.pool.deps
 
 	var (
 		ended []*unit
@@ -71,6 +59,25 @@ func (f *finisher) write(units []*unit) ([]*unit, error) {
 	}
 
 	return ended, trouble
+}
+
+// commit makes outcomes durable, and what was told before confirmed.
+func (f *finisher) commit(units []*unit) error {
+	for _, u := range units {
+		f.number(u)
+		u.aim()
+	}
+
+	recs, err := f.confirmations()
+	if err == nil {
+		err = f.pool.deps.Journal.Commit(append(recs, records(units)...)...)
+	}
+
+	if err == nil {
+		f.confirmed()
+	}
+
+	return err
 }
 
 // number gives an end its place among all ends: the order in which they are told.
