@@ -44,7 +44,7 @@ func TestNoClone3(t *testing.T) {
 		t.Error(err)
 	}
 
-	if _, err := g.Start("/no/such", []string{"x"}, attr); err != unix.ENOENT { //nolint:errorlint // bare, as of the kernel
+	if _, err := g.Start("/no/such", []string{"x"}, attr); err != unix.ENOENT { //nolint:errorlint // bare
 		t.Errorf("got %v, want ENOENT", err)
 	}
 

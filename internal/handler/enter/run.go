@@ -2,7 +2,6 @@ package enter
 
 import (
 	"errors"
-	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -49,10 +48,9 @@ func isOrdered() bool {
 
 // carryOut moves into the cgroup and becomes the program. From the move on nothing may
 // need another thread, as the cgroup may not have room for one: the calls are those that
-// do not tell the scheduler of ours.
+// do not tell the scheduler of ours. For the same reason it is not locked to its thread:
+// whoever is, and is held up for long, needs a second one to go on.
 func (o order) carryOut() {
-	runtime.LockOSThread()
-
 	if err := rawWrite(procsFD, []byte("0")); err != nil {
 		tell(notEntered, err)
 
@@ -73,9 +71,13 @@ func (o order) carryOut() {
 // nobody looks after.
 func isOrphan() bool {
 	poll := []unix.PollFd{{Fd: statusFD}}
-	n, err := unix.Poll(poll, 0)
 
-	return err == nil && n > 0 && poll[0].Revents&unix.POLLERR != 0
+	var now unix.Timespec
+
+	n, _, err := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll[0])), 1, //nolint:gosec // as rawWrite
+		uintptr(unsafe.Pointer(&now)), 0, 0, 0) //nolint:gosec // as above
+
+	return err == 0 && n > 0 && poll[0].Revents&unix.POLLERR != 0
 }
 
 // tell tells the daemon of err.
