@@ -23,6 +23,11 @@ var (
 // without saying what became of it: an attempt is used, however the process ended.
 var ErrDied = errors.New("the process has died")
 
+// ErrShared says, in an Exit, that the process was at work on several jobs, and that
+// perhaps another one is the cause of how this one ended: no attempt is used, also when
+// its time was over.
+var ErrShared = errors.New("other jobs were on the process")
+
 // Handler runs attempts. Its methods may be called from several goroutines.
 type Handler interface {
 	// Run does one attempt and returns when the whole process tree that did it

@@ -30,6 +30,8 @@ func judge(exit job.Exit, cause error) job.Verdict {
 		return job.Ended
 	case exit.Code == 0:
 		return job.Succeeded
+	case errors.Is(exit.Err, handler.ErrShared) && !errors.Is(cause, handler.ErrStop):
+		return job.Later
 	case errors.Is(cause, handler.ErrTimeout): // also before it was started: it must not go on for ever
 		return job.Refused
 	case exit.Err != nil:

@@ -23,6 +23,9 @@ const (
 	errPassing = syscall.EAGAIN
 )
 
+// errNotRead is why a job that timed out has used no attempt.
+var errNotRead = &endError{"timed out before a worker had read it", handler.ErrShared}
+
 // errDeaf is why a worker cannot work.
 var errDeaf = errors.New("the worker closed its standard input before it read a job")
 
@@ -62,11 +65,11 @@ func (w *worker) bury(exit job.Exit, lock *os.File) {
 	h.workers = slices.DeleteFunc(h.workers, func(other *worker) bool { return other == w })
 
 	for _, c := range taken {
-		c.finish(w.fate(c, exit, len(taken)))
+		c.finish(w.fate(c, exit, taken))
 	}
 
 	for _, c := range waiting {
-		c.finish(w.untouched(exit, w.stillborn(exit)))
+		c.finish(w.untouched(exit, len(taken)+len(waiting) > 1, w.stillborn(exit)))
 	}
 
 	h.dispatch()
@@ -90,35 +93,48 @@ func (w *worker) report(exit job.Exit, jobs int, asked bool) {
 }
 
 // fate says what the end of the worker means for a job that it had begun to read, one
-// of so many.
-func (w *worker) fate(c *call, exit job.Exit, jobs int) end {
+// of those taken.
+func (w *worker) fate(c *call, exit job.Exit, taken []*call) end {
 	next := job.Exit{Code: -1, Signal: exit.Signal, OOM: exit.OOM, Tail: exit.Tail}
 
 	switch {
 	case !w.asked && isBroken(exit.Code):
 		next.Code = exit.Code
-	case jobs == 1:
+	case w.isCause(c, taken):
 		next.Err = &endError{"the worker ended before it answered: " + describe(exit), handler.ErrDied}
 	default:
 		w.h.fleet.suspect(c.task.Job.ID)
 		next.RetryAfter = togetherPause
 		next.Err = &endError{
-			fmt.Sprintf("the worker ended with %d jobs, this one runs next alone: %s", jobs, describe(exit)), errPassing,
+			fmt.Sprintf("the worker ended with %d jobs, this one runs next alone: %s", len(w.calls), describe(exit)),
+			handler.ErrShared,
 		}
 	}
 
 	return end{exit: next}
 }
 
+// isCause says whether one of the calls taken, and no other, is why the worker has ended:
+// it had no other, or was ended for this one, whose time was over. One that does its jobs
+// one after the other lets the time of all run out that are behind the one that hangs:
+// of several, nobody knows which it was.
+func (w *worker) isCause(c *call, taken []*call) bool {
+	if !w.blamed {
+		return len(taken) == 1
+	}
+
+	return c.asked && !slices.ContainsFunc(taken, func(other *call) bool { return other != c && other.asked })
+}
+
 // untouched says what the end of the worker means for a job that it had not begun to
-// read: another worker has it, unless this one, which has ended for that reason, shows
-// that none can work.
-func (w *worker) untouched(exit job.Exit, why error) end {
+// read, perhaps with others: another worker has it, unless this one, which has ended for
+// that reason, shows that none can work.
+func (w *worker) untouched(exit job.Exit, others bool, why error) end {
 	switch {
 	case exit.Err != nil && w.pid == 0 && !w.asked: // it could not be started
 		return end{exit: exit}
 	case w.asked || w.reads:
-		return end{again: true}
+		return end{again: true, shared: others && w.reads}
 	case isBroken(exit.Code):
 		return end{exit: job.Exit{Code: exit.Code, Tail: exit.Tail}}
 	}

@@ -16,6 +16,7 @@ type call struct {
 	alone      bool      // no other job may be on its worker
 	worker     *worker   // nil: it waits
 	over       bool      // its end was sent
+	asked      bool      // its worker was asked to give it up
 	start      int64     // where its line begins in all that its worker was said
 	began      time.Time // when it was given to its worker
 	news       chan struct{}
@@ -27,6 +28,8 @@ type call struct {
 type end struct {
 	exit  job.Exit
 	again bool // nothing: no worker has seen it
+	// shared is with again: others were before it, so that its time, if over, was theirs
+	shared bool
 }
 
 // finish sends the end of a call. The handler's mu is held.

@@ -281,6 +281,72 @@ func TestHung(t *testing.T) {
 	r.exits("exit=0", 0)
 }
 
+// TestHungBeforeOthers: the time of those behind one that hangs runs out too where a
+// worker does its jobs one after the other. They use no attempt, whether it has begun to
+// read them or not; the one that hangs uses one when it is alone.
+func TestHungBeforeOthers(t *testing.T) {
+	t.Parallel()
+
+	const first = `IFS= read -r line; : >begun; sleep 1000`
+
+	for name, script := range map[string]string{
+		"not read": first,
+		"read":     `IFS= read -r one; IFS= read -r two; IFS= read -r three; : >begun; sleep 1000`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			r := newRigOf(t, 1, 3, func(string) []string { return []string{"/bin/false"} })
+			r.killAfter = 50 * time.Millisecond
+			r.configure([]string{"/bin/sh", "-c", "cd '" + r.dir + "'; " + script})
+
+			all := []*attempt{r.begin(r.task("a")), r.begin(r.task("b")), r.begin(r.task("c"))}
+			r.until("one has begun", func() bool { return r.exists("begun") })
+
+			for _, a := range all {
+				a.cancel(handler.ErrTimeout)
+			}
+
+			soon := 0
+			for _, a := range all {
+				if exit := r.end(a); kind(exit) == "soon" {
+					soon++
+				} else if name == "read" || kind(exit) != "ended" {
+					t.Errorf("%q ended with %+v", a.task.Job.Name, exit)
+				}
+			}
+
+			if soon < 2 {
+				t.Errorf("%d are tried again for nothing", soon)
+			}
+		})
+	}
+}
+
+// TestEndedForAnother: a job has used no attempt whose worker is ended because of
+// another one, that it has not even read.
+func TestEndedForAnother(t *testing.T) {
+	t.Parallel()
+
+	r := newRigOf(t, 1, 2, func(string) []string { return []string{"/bin/false"} })
+	r.killAfter = 50 * time.Millisecond
+	r.configure([]string{"/bin/sh", "-c", "cd '" + r.dir + "'; IFS= read -r line; : >begun; sleep 1000"})
+
+	one := r.begin(r.task("a"))
+	r.until("it has begun", func() bool { return r.exists("begun") })
+
+	task, given := r.task("b"), make(chan struct{})
+	task.Started = func(int) { close(given) }
+	other := r.begin(task)
+	<-given
+	other.cancel(handler.ErrTerminate)
+	r.end(other)
+
+	if exit := r.end(one); kind(exit) != "soon" {
+		t.Errorf("ended with %+v", exit)
+	}
+}
+
 // TestNeverReads: a worker that does not read is ended when a job is to be given up,
 // also with more before it than a pipe holds.
 func TestNeverReads(t *testing.T) {
@@ -555,4 +621,11 @@ func (h *holding) HandlerGone(id job.ID) bool {
 
 func (h *holding) SignalHandlers(ids []job.ID, signals ...syscall.Signal) {
 	h.Spool.SignalHandlers(ids, signals...)
+}
+
+// exists says whether there is a file of that name.
+func (r *rig) exists(name string) bool {
+	_, err := os.Stat(filepath.Join(r.dir, name))
+
+	return err == nil
 }

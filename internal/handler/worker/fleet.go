@@ -253,7 +253,7 @@ func (f *Fleet) complain(pid int, line []byte, why error) {
 // endError is how a worker's end concerns a job.
 type endError struct {
 	text string
-	kind error // handler.ErrDied, or an errno with which the job is tried later
+	kind error // handler.ErrDied or ErrShared, or an errno with which the job is tried later
 }
 
 // Error says it for people.

@@ -49,7 +49,7 @@ func (f *Fleet) Handler(c Config) *Handler {
 
 // Run has a worker do one attempt; see handler.Handler. How a worker's end concerns the
 // job is in the Exit: as that of a command where the worker cannot work, otherwise with
-// handler.ErrDied where the job alone can be the cause, and with a passing errno where
+// handler.ErrDied where the job alone can be the cause, and with handler.ErrShared where
 // another may be.
 func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 	if err := h.fleet.haunted(task.Job.ID); err != nil {
@@ -63,8 +63,13 @@ func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 		h.place(c) //nolint:contextcheck // workers outlive who asks for them
 
 		e := h.await(ctx, c)
-		if !e.again {
+		switch {
+		case !e.again:
 			return h.conclude(ctx, c, e.exit)
+		case e.shared && errors.Is(context.Cause(ctx), handler.ErrTimeout):
+			exit := job.Exit{Code: -1, RetryAfter: togetherPause, Err: errNotRead}
+
+			return h.conclude(ctx, c, exit)
 		}
 	}
 
@@ -80,7 +85,7 @@ func (h *Handler) conclude(ctx context.Context, c *call, exit job.Exit) job.Exit
 	died, ok := errors.AsType[*endError](exit.Err)
 
 	switch {
-	case ok && errors.Is(context.Cause(ctx), handler.ErrTimeout):
+	case ok && !errors.Is(died, handler.ErrShared) && errors.Is(context.Cause(ctx), handler.ErrTimeout):
 		exit.Err = nil // it was ended for that
 	case ok:
 		addReason(c.task.Log, c.task.Job.Attempt, died.text)
@@ -136,9 +141,10 @@ func (h *Handler) giveUp(c *call, cause error) bool {
 	case c.over:
 	case w == nil: // it waits for its turn
 		h.queue = slices.DeleteFunc(h.queue, func(other *call) bool { return other == c })
-		c.finish(end{exit: job.Exit{Code: -1, Err: cause}})
+		c.finish(end{again: true, shared: true})
 		h.dispatch() // those behind it may have waited for it alone
 	case errors.Is(cause, handler.ErrTimeout), errors.Is(cause, handler.ErrTerminate):
+		c.asked = true
 		w.say(func(b []byte) []byte { return appendCancel(b, c.task.Job.ID) })
 
 		return true
@@ -155,6 +161,7 @@ func (h *Handler) end(c *call) {
 	defer h.mu.Unlock()
 
 	if !c.over && c.worker != nil {
+		c.worker.blamed = true
 		c.worker.end()
 	}
 }
@@ -164,7 +171,7 @@ func (h *Handler) place(c *call) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 
-	c.worker, c.over = nil, false
+	c.worker, c.over, c.asked = nil, false, false
 	h.queue = append(h.queue, c)
 	h.dispatch()
 }

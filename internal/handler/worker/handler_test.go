@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -313,7 +312,7 @@ func kind(exit job.Exit) string {
 	switch {
 	case errors.Is(exit.Err, handler.ErrDied):
 		return "died"
-	case errors.Is(exit.Err, syscall.EAGAIN) && exit.RetryAfter > 0:
+	case errors.Is(exit.Err, handler.ErrShared) && exit.RetryAfter > 0:
 		return "soon"
 	case errors.Is(exit.Err, context.Canceled):
 		return "cancelled"

@@ -30,6 +30,7 @@ type worker struct {
 	buried    bool        // its end was noted
 	closing   bool        // it is given no call any more
 	asked     bool        // it was asked to end
+	blamed    bool        // that, because a call was not given up
 	leave     *time.Timer // until it is asked to go; nil: it need not go
 	doubt     *time.Timer // until what it has not read goes to others; nil: it can read
 	line      outgoing    // to its standard input
@@ -239,10 +240,10 @@ func (w *worker) giveBack() {
 		return
 	}
 
-	_, waiting := w.split(unread)
+	taken, waiting := w.split(unread)
 	for _, c := range waiting {
 		delete(w.calls, c.task.Job.ID)
-		c.finish(w.untouched(job.Exit{Code: -1}, errDeaf))
+		c.finish(w.untouched(job.Exit{Code: -1}, len(taken)+len(waiting) > 1, errDeaf))
 	}
 
 	w.rest()
