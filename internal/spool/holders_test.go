@@ -271,3 +271,45 @@ func TestFdinfoTellsOfLocks(t *testing.T) {
 		}
 	}
 }
+
+// TestChildThatOutlivesTheNotedProcess: what a handler has started and left behind in its
+// group lives on as a part of the attempt, although it has closed the lock.
+func TestChildThatOutlivesTheNotedProcess(t *testing.T) {
+	t.Parallel()
+
+	s := open(t)
+	id := job.NewID()
+
+	lock, err := s.LockJob(id, "a")
+	check(t, err)
+
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `sleep 1000 >/dev/null & echo; exec cat`)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Env = append(os.Environ(), "IMPORTERD_JOB_SPOOL=s")
+
+	in, err := cmd.StdinPipe()
+	check(t, err)
+
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+
+	check(t, s.NoteProcess(lock, cmd.Process.Pid))
+	check(t, in.Close())
+	check(t, cmd.Wait())
+	check(t, lock.Close()) // as the end of a daemon does
+
+	if s.HandlerGone(id) {
+		t.Fatal("the attempt is over while a child of it lives")
+	}
+
+	s.SignalHandlers([]job.ID{id}, syscall.SIGKILL)
+
+	if !gone(s, id) {
+		t.Error("the child lives on")
+	}
+}

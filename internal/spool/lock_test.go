@@ -176,7 +176,7 @@ func TestLockThatNobodyHasIsWaitedFor(t *testing.T) {
 
 	lock, err := os.Open(dir)
 	check(t, err)
-	check(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB))
+	check(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
 
 	time.AfterFunc(time.Second, func() { _ = lock.Close() })
 

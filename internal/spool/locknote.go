@@ -74,8 +74,8 @@ func (n lockNote) handler(id job.ID, alive bool) job.OldHandler {
 	return job.OldHandler{Job: id, Name: n.name(), Worker: n.Worker, PID: n.PID, Alive: alive}
 }
 
-// alive says whether the process noted is there and the very one: numbers are
-// given to other processes again, also after a boot.
+// alive says whether the process noted is there and the very one, or has left any of its
+// group: numbers are given to other processes again, also after a boot.
 func (n lockNote) alive() bool {
 	if n.PID <= 1 || n.Boot == "" {
 		return false
@@ -87,8 +87,49 @@ func (n lockNote) alive() bool {
 	}
 
 	start, err := startOf(n.PID)
+	if errors.Is(err, fs.ErrNotExist) {
+		return n.left()
+	}
 
 	return err == nil && start == n.Start
+}
+
+// left says whether anybody lives of the group of the process noted, which has ended
+// itself: such a child may have closed the lock. As long as there is one the kernel gives
+// the number to nobody else; that a later process had it, and has left a group in its
+// turn, is told by the environment of those that we start.
+func (n lockNote) left() bool {
+	if errors.Is(unix.Kill(-n.PID, 0), unix.ESRCH) {
+		return false
+	}
+
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return false
+	}
+
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+
+		if group, err := unix.Getpgid(pid); err != nil || group != n.PID {
+			continue
+		}
+
+		began, err := startOf(pid)
+		if err != nil || began < n.Start {
+			continue
+		}
+
+		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if err == nil && bytes.Contains(env, []byte("IMPORTERD_JOB_SPOOL=")) {
+			return true
+		}
+	}
+
+	return false
 }
 
 // readLock reads the lock file of a job.
