@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,7 +93,7 @@ func (s *socket) take(ctx context.Context, short string) error {
 	}
 	defer dir.Close()
 
-	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+	if err := lockSoon(ctx, int(dir.Fd())); err != nil {
 		return fmt.Errorf("lock the directory of the socket: %w", err)
 	}
 
@@ -104,6 +105,30 @@ func (s *socket) take(ctx context.Context, short string) error {
 	}
 
 	return err
+}
+
+// lockSoon locks a directory, but does not wait for long: if it is a spool, also one of
+// ours, its daemon has the lock as long as it runs. Then it goes without.
+func lockSoon(ctx context.Context, fd int) error {
+	const (
+		pause = 5 * time.Millisecond
+		tries = 100
+	)
+
+	for range tries {
+		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return err //nolint:wrapcheck // by take
+		}
+
+		select {
+		case <-ctx.Done():
+			return ctx.Err() //nolint:wrapcheck // as above
+		case <-time.After(pause):
+		}
+	}
+
+	return nil
 }
 
 // shorten returns a path that the kernel takes.

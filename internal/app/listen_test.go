@@ -113,6 +113,17 @@ func TestDirectoryOfTheSocketIsMade(t *testing.T) {
 	d.stops()
 }
 
+// TestSocketInASpoolsDirectory: that directory is locked already, by ourselves.
+func TestSocketInASpoolsDirectory(t *testing.T) {
+	t.Parallel()
+
+	s := newSpool(t, "true")
+
+	d := start(t, at("unix:"+s.path("s")), s)
+	d.await(`"message":"ready"`)
+	d.stops()
+}
+
 func TestOldSocketIsReplaced(t *testing.T) {
 	t.Parallel()
 
