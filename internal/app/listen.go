@@ -123,7 +123,7 @@ func lockSoon(ctx context.Context, fd int) error {
 
 		select {
 		case <-ctx.Done():
-			return ctx.Err() //nolint:wrapcheck // as above
+			return ctx.Err()
 		case <-time.After(pause):
 		}
 	}
