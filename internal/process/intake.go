@@ -107,7 +107,9 @@ func (p *Pool) flushBatch(units []*unit) {
 	next := atomic.Int64{}
 
 	if len(units) > 1 {
-		b.timer = time.AfterFunc(flushReport, b.tell)
+		b.mu.Lock()
+		b.timer = time.AfterFunc(flushReport, b.tell) // it may ring before this is over
+		b.mu.Unlock()
 	}
 
 	for range min(flushLanes, len(units)) {
@@ -125,11 +127,11 @@ func (p *Pool) flushBatch(units []*unit) {
 // long.
 type flushBatch struct {
 	report func([]*unit)
-	timer  *time.Timer // nil: there is one file only
 
-	mu   sync.Mutex
-	done []*unit // guarded by mu; not reported yet
-	left int     // guarded by mu; that are not flushed yet
+	mu    sync.Mutex
+	timer *time.Timer // guarded by mu; nil: there is one file only
+	done  []*unit     // guarded by mu; not reported yet
+	left  int         // guarded by mu; that are not flushed yet
 }
 
 // add takes a file that is flushed.
