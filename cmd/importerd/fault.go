@@ -64,42 +64,25 @@ func gravest(errs []error) error {
 }
 
 // tell writes an error and its hint to standard error, and returns the exit code.
+// Where systemd's journal reads that, the lines tell their priority. They are no
+// messages with fields as those of the log: the journal asks a process for its unit,
+// and one that is gone when its only message is read does not answer. What comes by
+// standard error is the unit's all the same.
 func (p *program) tell(err error) int {
-	hint := hintFor(err)
-
+	var grave, mild string
 	if p.native {
-		p.tellJournal(err, hint)
-
-		return code(err)
+		grave, mild = "<3>", "<6>"
 	}
 
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(p.stderr, "importerd: %s\n", strings.TrimSuffix(line, "\n"))
+		fmt.Fprintf(p.stderr, "%simporterd: %s\n", grave, strings.TrimSuffix(line, "\n"))
 	}
 
-	for line := range strings.Lines(hint) {
-		fmt.Fprintf(p.stderr, "hint: %s\n", strings.TrimSuffix(line, "\n"))
+	for line := range strings.Lines(hintFor(err)) {
+		fmt.Fprintf(p.stderr, "%shint: %s\n", mild, strings.TrimSuffix(line, "\n"))
 	}
 
 	return code(err)
-}
-
-// tellJournal writes to the journal why the daemon ends, a message for each line.
-func (p *program) tellJournal(err error, hint string) {
-	lines := newLogQueue(p.sink())
-	go lines.run()
-
-	defer lines.close(logGrace)
-
-	log := p.logger(logOptions{format: "json", level: "info"}, lines)
-
-	for line := range strings.Lines(err.Error()) {
-		log.Error().Int("exit", code(err)).Str("err", strings.TrimSuffix(line, "\n")).Msg("importerd cannot go on")
-	}
-
-	for line := range strings.Lines(hint) {
-		log.Info().Str("hint", strings.TrimSuffix(line, "\n")).Msg("what to do")
-	}
 }
 
 // hintFor returns what to do about err; empty: the error says it.

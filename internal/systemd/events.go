@@ -9,7 +9,6 @@ var events = []struct{ message, id string }{
 	{"ready", "527020caf8f9400fb860add00feabca8"},
 	{"told to stop", "1095d6d6c7944dd9aa581979e182a6b1"},
 	{"drained", "a5e6ab7d347f46789f29eecba477ccf2"},
-	{"importerd cannot go on", "02203a3e373a4dd79b92fb778fee6c03"},
 	{"configuration reloaded", "b6646e0c41964f6da7f3cb8c3b6d9809"},
 	{"reload refused, nothing has changed", "7146ece19e3544e788613101adf9e2c7"},
 	{"this setting holds from the next restart on", "59173e09157f4234b67c2b7ba4ab4f23"},
