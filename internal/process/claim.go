@@ -160,7 +160,7 @@ func (p *Pool) rename(units []*unit) []*unit {
 			failed = append(failed, u)
 		}
 
-		if errors.Is(u.err, job.ErrDisk) {
+		if errors.Is(u.err, job.ErrDisk) && !immovable(u) {
 			refused = u.err
 		}
 	}
@@ -230,6 +230,9 @@ func (p *Pool) unclaim(units []*unit) {
 	}
 }
 
+// immovable says whether a claim has failed for what is a matter of this file alone.
+func immovable(u *unit) bool { return errors.Is(u.err, syscall.EPERM) }
+
 // onClaimed queues what was claimed for the next free slots.
 func (p *Pool) onClaimed(units []*unit) {
 	s := &p.state
@@ -256,7 +259,7 @@ func (p *Pool) onClaimed(units []*unit) {
 
 // notClaimed deals with a file that could not be claimed.
 func (p *Pool) notClaimed(u *unit) {
-	if errors.Is(u.err, syscall.EPERM) && !u.undropped {
+	if immovable(u) && !u.undropped {
 		again := time.Now().Add(immovableEvery)
 		p.hold(u, heldFile{why: job.ReasonImmovable, again: again}, u.err) // a matter of this file, not of the disk
 
