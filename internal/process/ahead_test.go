@@ -4,17 +4,34 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"importerd/internal/handler"
 	"importerd/internal/job"
 )
 
-// ahead brings it about that files are claimed ahead: "first" is done at once, "gate"
-// is at work until the function is called, and behind it wait a, b and c.
+// ahead brings it about that files are claimed ahead: as for gate, and behind it wait
+// a, b and c.
 func (r *rig) ahead() func() {
+	r.Helper()
+
+	release := r.gate()
+	r.inbox("a", "b", "c")
+	r.pass(time.Second)
+	r.want("done/first", "processing/gate", "processing/a", "processing/b", "processing/c")
+
+	return release
+}
+
+// gate brings it about that what comes next is claimed ahead: "first" is done at once,
+// "gate" is at work until the function is called.
+func (r *rig) gate() func() {
 	r.Helper()
 
 	gate := make(chan struct{})
@@ -35,11 +52,54 @@ func (r *rig) ahead() func() {
 	r.pass(20 * time.Millisecond)
 	r.inbox("gate")
 	synctest.Wait()
-	r.inbox("a", "b", "c")
-	r.pass(time.Second)
-	r.want("done/first", "processing/gate", "processing/a", "processing/b", "processing/c")
 
 	return func() { close(gate) }
+}
+
+// TestImmovableAmongThoseClaimedTogether: whichever is tried first cannot be moved, and
+// the others are claimed all the same.
+func TestImmovableAmongThoseClaimedTogether(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release, gathered := r.gate(), make(chan struct{})
+
+		var tried atomic.Pointer[string]
+
+		r.disk.breaks(func(call string) error {
+			switch {
+			case call == "claim before":
+				<-gathered
+
+				return nil
+			case !strings.HasPrefix(call, "claim "):
+				return nil
+			}
+
+			if tried.CompareAndSwap(nil, &call); *tried.Load() == call {
+				return fmt.Errorf("%w: %w", job.ErrDisk, unix.EPERM)
+			}
+
+			return nil
+		})
+		r.inbox("before")
+		r.pass(time.Second)
+		r.inbox("a", "b", "c")
+		r.pass(time.Second)
+		close(gathered)
+		r.pass(time.Second)
+
+		if c := r.pool.Counts(); c.Held != 1 || c.Queued != 3 || c.Disk != "" {
+			r.Errorf("counts %+v", c)
+		}
+
+		release()
+		r.pass(time.Second)
+
+		if len(r.names(job.DoneFolder)) != 5 || len(r.names(job.InboxFolder)) != 1 {
+			r.Errorf("files %q", r.files())
+		}
+
+		r.stops()
+	})
 }
 
 func TestClaimedAheadIsStartedInTurn(t *testing.T) {
