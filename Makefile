@@ -13,6 +13,15 @@ BENCHFLAGS ?= -benchmem
 LINT     = $(GO) tool -modfile=tools/lint/go.mod golangci-lint
 DEADCODE = $(GO) tool -modfile=tools/deadcode/go.mod deadcode
 
+# How tests are run: $(call gotest,flags,packages). With SUMMARY=1 what has failed is shown again
+# at the end, and is run once more by itself; what passes then is said to be flaky.
+gotest = $(GO) test $(1) $(TESTFLAGS) $(2)
+ifdef SUMMARY
+gotest = $(GO) tool -modfile=tools/gotestsum/go.mod gotestsum --format=standard-verbose --hide-summary=skipped \
+	--rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
+	--packages='$(2)' -- $(1) $(TESTFLAGS)
+endif
+
 # Where what is built goes.
 BIN ?= bin
 
@@ -53,23 +62,23 @@ demo: build ## show files on their way through a spool (half a minute)
 
 .PHONY: test
 test: deps ## run all tests; as root on Debian, first install the programs that they need
-	$(GO) test $(TESTFLAGS) ./...
+	$(call gotest,,./...)
 
 .PHONY: test-faults
 test-faults: deps ## kill it, cut its power, break its disk: minutes, and most of it as root
-	FAULTS=1 $(GO) test -count=1 -timeout 20m -v $(TESTFLAGS) ./test/faults/
+	FAULTS=1 $(call gotest,-count=1 -timeout 20m -v,./test/faults/)
 
 .PHONY: test-systemd
 test-systemd: deps ## run the daemon under real systemds in namespaces: as root, minutes
-	SYSTEMD=1 $(GO) test -count=1 -parallel 8 -timeout 20m -v $(TESTFLAGS) ./test/systemd/
+	SYSTEMD=1 $(call gotest,-count=1 -parallel 8 -timeout 20m -v,./test/systemd/)
 
 .PHONY: test-packages
 test-packages: deps ## look into .deb and .rpm, and build them twice: a minute
-	PACKAGES=1 $(GO) test -count=1 -timeout 15m -v $(TESTFLAGS) ./test/packages/
+	PACKAGES=1 $(call gotest,-count=1 -timeout 15m -v,./test/packages/)
 
 .PHONY: race
 race: ## run all tests under the race detector (needs gcc)
-	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) ./...
+	CGO_ENABLED=1 $(call gotest,-race,./...)
 
 .PHONY: vet
 vet: ## run go vet
