@@ -167,7 +167,8 @@ func (o *options) complete() error {
 		o.work = filepath.Join(cache, "importerd-bench")
 	}
 
-	if err := errors.Join(absolute(&o.work), absolute(&o.profile)); err != nil {
+	source := "."
+	if err := errors.Join(absolute(&o.work), absolute(&o.profile), absolute(&source)); err != nil {
 		return err
 	}
 
@@ -179,7 +180,7 @@ func (o *options) complete() error {
 
 	r.Work, r.Out = o.work, os.Stdout
 	r.Place = trial.Place{
-		Bin: filepath.Join(o.work, "bin"), Dir: filepath.Join(o.work, "spool"),
+		Source: source, Bin: filepath.Join(o.work, "bin"), Dir: filepath.Join(o.work, "spool"),
 		Stamps: filepath.Join(o.work, "stamps"), Logs: filepath.Join(o.work, "logs"),
 		Profile: o.profile, Under: strings.Fields(o.under),
 	}

@@ -176,6 +176,10 @@ func lacking(c trial.Contender) string {
 		return "only root can use it"
 	}
 
+	if c.Lacks != nil {
+		return c.Lacks()
+	}
+
 	return ""
 }
 

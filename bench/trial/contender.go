@@ -9,6 +9,7 @@ import (
 
 // Place is where a trial happens. The directories are the contender's alone.
 type Place struct {
+	Source string // directory of the project's sources
 	Bin    string // directory with importerd, bare and handler
 	Dir    string // the spool, with inbox below it
 	Stamps string // what the handlers have noted
@@ -46,6 +47,7 @@ type Contender struct {
 	Title string   // what it is, for people
 	Needs []string // programs that have to be installed, beside ours
 	Root  bool     // it works only for root
+	Lacks func() string // says what else is missing, empty: nothing; nil: it needs nothing else
 
 	// Command returns the programs to be run, the first one's output going to the
 	// second one, and so on.

@@ -52,6 +52,7 @@ func Daemons() []Contender {
 				echo "$PWD" | entr -dnp true >/dev/null 2>&1
 			done`)),
 		incron(),
+		systemdPath(),
 	}
 }
 
