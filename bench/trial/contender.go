@@ -43,10 +43,10 @@ func worker(p Place) []string { return []string{p.Program("handler"), "worker", 
 
 // Contender is one way to handle the files of a directory.
 type Contender struct {
-	Name  string   // short and unique
-	Title string   // what it is, for people
-	Needs []string // programs that have to be installed, beside ours
-	Root  bool     // it works only for root
+	Name  string        // short and unique
+	Title string        // what it is, for people
+	Needs []string      // programs that have to be installed, beside ours
+	Root  bool          // it works only for root
 	Lacks func() string // says what else is missing, empty: nothing; nil: it needs nothing else
 
 	// Command returns the programs to be run, the first one's output going to the
