@@ -10,9 +10,12 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 
 	"importerd/internal/job"
 	"importerd/internal/spool"
@@ -388,6 +391,30 @@ func TestUnlockWhileOthersStartProcesses(t *testing.T) {
 
 	close(stop)
 	<-stopped
+}
+
+// On a busy machine a start may take long. It is waited for, and for no longer.
+func TestUnlockWaitsForAStart(t *testing.T) {
+	t.Parallel()
+
+	s := open(t)
+	id := job.NewID()
+
+	lock, err := s.LockJob(id, "a.csv")
+	check(t, err)
+
+	syscall.ForkLock.Lock() // as the runtime has it from fork to exec
+
+	copied, err := unix.Dup(int(lock.Fd()))
+	check(t, err)
+
+	time.AfterFunc(300*time.Millisecond, func() {
+		_ = unix.Close(copied)
+
+		syscall.ForkLock.Unlock()
+	})
+
+	check(t, s.UnlockJob(id, lock))
 }
 
 // samples are lock files of all versions that were ever written.

@@ -61,23 +61,36 @@ func lockSoon(fd int) error {
 	return soon(job.ErrHeld, func() error { return lockNow(fd) })
 }
 
-// soon calls try until it fails no more with busy, for up to 100 ms. A process
-// that another goroutine starts has copies of all our descriptors, with our locks and
-// our open files, for the moment between its fork and its exec. The kernel
-// tells nobody when that is over.
+// soon calls try until it fails no more with busy: once more when nobody starts a
+// process, and then for up to 100 ms. A process that another goroutine starts has copies
+// of all our descriptors, with our locks and our open files, for the moment between its
+// fork and its exec. When that is over Go's own lock tells; nobody does where it was not
+// we who started it.
 func soon(busy error, try func() error) error {
 	const (
 		pause = 2 * time.Millisecond
 		tries = 50
 	)
 
-	for range tries {
-		if err := try(); !errors.Is(err, busy) {
-			return err
-		}
-
-		<-time.After(pause)
+	err := try()
+	if errors.Is(err, busy) {
+		err = unforked(try)
 	}
+
+	for n := 0; n < tries && errors.Is(err, busy); n++ {
+		<-time.After(pause)
+
+		err = try()
+	}
+
+	return err
+}
+
+// unforked calls try when no process is between fork and exec, and lets none be started
+// meanwhile.
+func unforked(try func() error) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 
 	return try()
 }
