@@ -204,7 +204,7 @@ func (p *Pool) claimOne(u *unit) error {
 		}
 	}
 
-	p.line(p.deps.Log.Debug(), u.rec).Msg("job claimed")
+	p.line(p.deps.Log.Debug(), &u.rec).Msg("job claimed")
 
 	return nil
 }

@@ -282,7 +282,7 @@ func (f *finisher) lose(err error) error {
 // abandon leaves what is stuck for the next start.
 func (f *finisher) abandon() error {
 	for _, u := range f.stuck {
-		f.pool.line(f.pool.deps.Log.Error(), u.rec).Msg("outcome not written")
+		f.pool.line(f.pool.deps.Log.Error(), &u.rec).Msg("outcome not written")
 	}
 
 	p, units := f.pool, append(f.stuck, f.told...)

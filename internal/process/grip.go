@@ -12,21 +12,34 @@ import (
 // grip is how the loop holds on to an attempt that runs beside it: what a person
 // wants of it, and what is told of it. Loop and attempt both use it.
 type grip struct {
-	cancel  context.CancelCauseFunc // ends the attempt
-	teller  Teller
-	changed chan struct{} // set sends, mind receives; holds one; never closed
+	ctx    context.Context         //nolint:containedctx // that of the attempt
+	cancel context.CancelCauseFunc // ends the attempt
+	teller Teller
 
-	mu       sync.Mutex    // held while something is told, so that it is told in order
-	wish     job.Wish      // guarded by mu
-	frozen   bool          // guarded by mu; the handler has taken that it is to be frozen
-	over     bool          // guarded by mu; the handler has ended
-	settled  chan struct{} // guarded by mu; closed when one of both has come about; nil: nobody waits
-	progress *float64      // guarded by mu; as last reported
-	limit    time.Duration // guarded by mu; that begin has set and mind has not taken; zero: none
+	mu         sync.Mutex    // held while something is told, so that it is told in order
+	wish       job.Wish      // guarded by mu
+	frozen     bool          // guarded by mu; the handler has taken that it is to be frozen
+	over       bool          // guarded by mu; the handler has ended
+	settled    chan struct{} // guarded by mu; closed when one of both has come about; nil: nobody waits
+	progress   *float64      // guarded by mu; as last reported
+	checkpoint *string       // guarded by mu; as last reported
+	watch      stopwatch     // guarded by mu
+	freeze     chan bool     // guarded by mu; mind sends, the handler receives; nil: it cannot be frozen
+	minder     *minder       // guarded by mu; nil: mind does not run
 }
 
-func newGrip(cancel context.CancelCauseFunc, teller Teller) *grip {
-	return &grip{cancel: cancel, teller: teller, changed: make(chan struct{}, 1)}
+// minder is what mind goes by.
+type minder struct {
+	changed chan struct{} // set sends, mind receives; holds one; never closed
+	done    chan struct{} // closed by end when the handler has ended
+	gone    chan struct{} // closed by mind at its end
+}
+
+func newGrip(work context.Context, teller Teller) *grip {
+	g := &grip{teller: teller}
+	g.ctx, g.cancel = context.WithCancelCause(work)
+
+	return g
 }
 
 // wanted returns what a person wants of the attempt.
@@ -54,16 +67,28 @@ func (g *grip) pausing() (bool, <-chan struct{}) {
 	return false, g.settled
 }
 
-// settle notes what has come about.
-func (g *grip) settle(frozen, over bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-
-	g.frozen, g.over = frozen, over
-
-	if g.settled != nil && (frozen || over) {
+// settle lets those look again who wait for a pause. mu is held.
+func (g *grip) settle() {
+	if g.settled != nil {
 		close(g.settled)
 		g.settled = nil
+	}
+}
+
+// end notes that the handler has ended: nothing is sent to it any more.
+func (g *grip) end() {
+	g.mu.Lock()
+	g.frozen, g.over = false, true
+	g.watch.stop()
+	g.settle()
+
+	m := g.minder
+	g.minder = nil
+	g.mu.Unlock()
+
+	if m != nil {
+		close(m.done)
+		<-m.gone
 	}
 }
 
@@ -71,6 +96,7 @@ func (g *grip) settle(frozen, over bool) {
 func (g *grip) set(wish job.Wish, rec job.Record) {
 	g.mu.Lock()
 	g.wish = wish
+	g.summon()
 	g.mu.Unlock()
 
 	if wish == job.WishTerminate {
@@ -78,9 +104,33 @@ func (g *grip) set(wish job.Wish, rec job.Record) {
 	} else {
 		g.tell(rec, nil)
 	}
+}
+
+// freezer returns what the handler is frozen by.
+func (g *grip) freezer() <-chan bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.freeze = make(chan bool)
+	g.summon()
+
+	return g.freeze
+}
+
+// summon has mind look what is wanted. It runs from the first pause on. mu is held.
+func (g *grip) summon() {
+	if g.minder == nil {
+		if g.over || g.freeze == nil || g.wish != job.WishPause {
+			return
+		}
+
+		g.minder = &minder{make(chan struct{}, 1), make(chan struct{}), make(chan struct{})}
+
+		go g.mind(g.minder, g.freeze)
+	}
 
 	select {
-	case g.changed <- struct{}{}:
+	case g.minder.changed <- struct{}{}:
 	default:
 	}
 }
@@ -98,39 +148,36 @@ func (g *grip) tell(rec job.Record, progress *float64) {
 	g.teller.Changed(rec, g.progress)
 }
 
-// begin has the attempt ended when limit is over from now on; zero: never.
+// keep notes a checkpoint; nil: none. It returns the last one.
+func (g *grip) keep(checkpoint *string) *string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	if checkpoint != nil {
+		g.checkpoint = checkpoint
+	}
+
+	return g.checkpoint
+}
+
+// begin has the attempt ended when limit is over from now on; zero: never. What it is
+// frozen for does not count.
 func (g *grip) begin(limit time.Duration) {
 	if limit == 0 {
 		return
 	}
 
 	g.mu.Lock()
-	g.limit = limit
-	g.mu.Unlock()
+	defer g.mu.Unlock()
 
-	select {
-	case g.changed <- struct{}{}:
-	default:
+	if !g.over {
+		g.watch.start(limit, g.frozen, func() { g.cancel(handler.ErrTimeout) })
 	}
 }
 
-// begun returns the limit that begin has set since it was last asked; zero: none.
-func (g *grip) begun() time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-
-	limit := g.limit
-	g.limit = 0
-
-	return limit
-}
-
-// mind looks after a running attempt until done is closed: it freezes it and lets
-// it go on as is wanted, and ends it when limit is over, if that is not zero; it may
-// also be set by begin. What it was frozen for does not count.
-func (g *grip) mind(ctx context.Context, done <-chan struct{}, limit time.Duration, freeze chan<- bool) {
-	watch := newStopwatch(limit)
-	defer watch.stop()
+// mind freezes a running attempt and lets it go on, as is wanted, until it has ended.
+func (g *grip) mind(m *minder, freeze chan<- bool) {
+	defer close(m.gone)
 
 	frozen := false
 
@@ -138,57 +185,78 @@ func (g *grip) mind(ctx context.Context, done <-chan struct{}, limit time.Durati
 		var out chan<- bool
 
 		want := g.wanted() == job.WishPause
-		if want != frozen && ctx.Err() == nil {
+		if want != frozen && g.ctx.Err() == nil {
 			out = freeze
 		}
 
 		select {
-		case <-done:
+		case <-m.done:
 			return
-		case <-g.changed:
-			if limit := g.begun(); limit > 0 {
-				watch.left = limit
-				watch.hold(frozen)
-			}
-		case <-watch.timer.C:
-			g.cancel(handler.ErrTimeout)
+		case <-m.changed:
 		case out <- want:
 			frozen = want
-			watch.hold(frozen)
-			g.settle(frozen, false)
+			g.took(frozen)
 		}
 	}
 }
 
-// stopwatch is a timer that can be halted.
+// took notes what the handler has taken.
+func (g *grip) took(frozen bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	if g.over {
+		return
+	}
+
+	g.frozen = frozen
+	g.watch.hold(frozen)
+
+	if frozen {
+		g.settle()
+	}
+}
+
+// stopwatch calls somebody when its time is over. It can be halted. Its zero has no
+// time to keep.
 type stopwatch struct {
-	timer *time.Timer
-	left  time.Duration // when it last began to run; zero: it never ends
-	since time.Time
+	timer *time.Timer   // nil: it keeps no time
+	left  time.Duration // when it last began to run
+	since time.Time     // when that was
 }
 
-func newStopwatch(limit time.Duration) *stopwatch {
-	w := &stopwatch{timer: time.NewTimer(max(limit, idleWait)), left: limit}
-	w.hold(false)
+// start lets it run anew, or halted.
+func (w *stopwatch) start(limit time.Duration, halted bool, over func()) {
+	if w.timer == nil {
+		w.timer = time.AfterFunc(limit, over)
+	}
 
-	return w
+	w.left, w.since = limit, time.Now()
+	w.hold(halted)
 }
 
-// hold halts the timer or lets it run on.
+// hold halts it or lets it run on.
 func (w *stopwatch) hold(halted bool) {
+	if w.timer == nil {
+		return
+	}
+
 	w.timer.Stop()
 
-	switch {
-	case w.left == 0:
-	case halted:
+	if halted {
 		w.left = max(w.left-time.Since(w.since), 1)
-	default:
+	} else {
 		w.since = time.Now()
 		w.timer.Reset(w.left)
 	}
 }
 
-func (w *stopwatch) stop() { w.timer.Stop() }
+// stop ends it.
+func (w *stopwatch) stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
 
 // silent is a teller to whom nobody listens.
 type silent struct{}

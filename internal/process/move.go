@@ -70,7 +70,7 @@ func (f *finisher) publish(u *unit) (string, []job.Folder, error) {
 		u.results = false
 
 		if err := p.deps.Results.DropResults(u.rec.ID); err != nil {
-			p.line(p.deps.Log.Warn(), u.rec).Err(err).Msg("results not removed")
+			p.line(p.deps.Log.Warn(), &u.rec).Err(err).Msg("results not removed")
 		}
 	}
 
@@ -85,7 +85,7 @@ func (f *finisher) publish(u *unit) (string, []job.Folder, error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, job.ErrNotRegular):
 			if published = p.published(u.rec); published == "" { // taken away by hand after they were flushed
-				p.line(p.deps.Log.Error(), u.rec).Err(err).Msg("results lost")
+				p.line(p.deps.Log.Error(), &u.rec).Err(err).Msg("results lost")
 			}
 		case err != nil:
 			return "", nil, fmt.Errorf("publish results: %w", err)

@@ -30,7 +30,8 @@ type Pool struct {
 	deps     Deps                  // without what stands in rules
 	notifier *notifier
 
-	events   chan func()   // whoever has news for the loop sends, the loop calls; never closed
+	mail     mail          // what the loop is to do
+	asks     chan func()   // whoever waits for the loop sends, the loop calls; never closed
 	toFinish chan []*unit  // the loop sends, Run closes, the finisher receives
 	gone     chan struct{} // closed by Run when the loop has ended
 	ran      atomic.Bool
@@ -56,6 +57,8 @@ type state struct {
 	claimed    []*unit             // in processing/, wait for a slot
 	pace       pace                // of the attempts
 	gathering  time.Time           // when the first of those came that wait for the finisher; zero: none does
+	spare      []func()            // room for mail
+	wakeAt     time.Time           // when the loop's timer rings; zero: it has
 	taken      uint64              // files taken over so far
 	running    map[job.ID]*unit    // attempts under way
 	unfinished []*unit             // ended, wait for the finisher
@@ -90,7 +93,7 @@ func New(cfg Config, deps Deps) (*Pool, error) {
 	p := &Pool{
 		deps:     deps,
 		notifier: newNotifier(deps.Log, deps.NotifyPulse),
-		events:   make(chan func()), toFinish: make(chan []*unit), gone: make(chan struct{}),
+		mail:     newMail(), asks: make(chan func()), toFinish: make(chan []*unit), gone: make(chan struct{}),
 		state: state{
 			names: map[string]*unit{}, running: map[job.ID]*unit{}, flushing: map[*unit]struct{}{},
 			held: map[string]heldFile{}, droppings: map[string]uint64{},
@@ -129,6 +132,7 @@ func (p *Pool) Run(intake, work context.Context) error {
 	p.door.open()
 	p.loop(intake, work)
 	p.deps.LoopPulse.End()
+	p.mail.close()
 	close(p.gone)
 	p.door.shut()
 	p.flights.Wait()
@@ -143,13 +147,9 @@ func (p *Pool) Run(intake, work context.Context) error {
 	return result
 }
 
-// post gives the loop something to do. It is dropped when the loop has ended.
-func (p *Pool) post(f func()) {
-	select {
-	case p.events <- f:
-	case <-p.gone:
-	}
-}
+// post gives the loop something to do, and does not wait for it. It is dropped when the
+// loop has ended.
+func (p *Pool) post(f func()) { p.mail.add(f) }
 
 // ask runs f in the loop and waits for it. It says false when the pool is not
 // running or ctx is done.
@@ -157,7 +157,7 @@ func (p *Pool) ask(ctx context.Context, f func()) bool {
 	done := make(chan struct{})
 
 	select {
-	case p.events <- func() { f(); close(done) }:
+	case p.asks <- func() { f(); close(done) }:
 		<-done
 
 		return true
@@ -236,7 +236,7 @@ func (p *Pool) loop(intake, work context.Context) {
 		p.startAll(intake, work)
 		p.claimNext(intake)
 		p.publish()
-		wake.Reset(p.untilNext(time.Now()))
+		p.set(wake)
 
 		outbox, units := p.outbox()
 
@@ -250,9 +250,14 @@ func (p *Pool) loop(intake, work context.Context) {
 		case outbox <- units:
 			p.state.unfinished = nil
 			p.state.finishing += len(units)
-		case f := <-p.events:
+		case <-p.mail.wake:
+			p.read()
+		case f := <-p.asks:
+			p.read() // it may have been posted by who asks
 			f()
 		case <-wake.C:
+			p.state.wakeAt = time.Time{}
+
 			if len(p.state.orphans) > 0 {
 				p.upkeep()
 			}
@@ -262,6 +267,30 @@ func (p *Pool) loop(intake, work context.Context) {
 	}
 
 	p.publish()
+}
+
+// set makes the timer ring when something is due. It may ring before: to put it off
+// costs more than to come round once in vain.
+func (p *Pool) set(wake *time.Timer) {
+	s := &p.state
+	now := time.Now()
+	wait := p.untilNext(now)
+
+	if at := now.Add(wait); s.wakeAt.IsZero() || at.Before(s.wakeAt) {
+		s.wakeAt = at
+		wake.Reset(wait)
+	}
+}
+
+// read does what was posted.
+func (p *Pool) read() {
+	all := p.mail.take(p.state.spare)
+	for _, f := range all {
+		f()
+	}
+
+	clear(all)
+	p.state.spare = all[:0]
 }
 
 // gathers returns how much longer what has ended is to wait for more: it is written

@@ -26,32 +26,46 @@ const (
 
 // startAll starts attempts while there are free slots and something to do.
 func (p *Pool) startAll(intake, work context.Context) {
-	s := &p.state
+	var group []*unit
 
 	for intake.Err() == nil && p.free(time.Now()) > 0 {
 		u := p.pick()
 		if u == nil {
-			return
+			break
 		}
 
-		s.started++
-		u.started, u.serial, u.label = time.Now(), s.started, u.rec.File
-		u.trial = s.disk.closed
-		u.rules = p.rules.Load()
-		s.running[u.rec.ID] = u
-		s.names[u.rec.Name] = u
+		p.assign(work, u)
 
-		ctx, cancel := context.WithCancelCause(work)
-		u.grip = newGrip(cancel, p.deps.Teller)
-		u.trigger = u.rec.Origin == job.Triggered
-		p.live.Store(u.rec.ID, u.grip)
-
-		p.flights.Go(func() {
-			p.attempt(ctx, intake, u)
-			cancel(nil)
-			p.post(func() { p.onEnded(u) })
-		})
+		if u.inside && !u.flush {
+			group = append(group, u)
+		} else { // it may take long: nobody is to wait for it
+			p.launch(intake, []*unit{u})
+		}
 	}
+
+	if len(group) > 0 {
+		p.launch(intake, group)
+	}
+}
+
+// assign gives a slot to a unit.
+func (p *Pool) assign(work context.Context, u *unit) {
+	s := &p.state
+	s.started++
+	u.started, u.serial, u.label = time.Now(), s.started, u.rec.File
+	u.trial = s.disk.closed
+	u.rules = p.rules.Load()
+	u.trigger = u.rec.Origin == job.Triggered
+	s.running[u.rec.ID] = u
+	s.names[u.rec.Name] = u
+
+	u.grip = newGrip(work, p.deps.Teller)
+	p.live.Store(u.rec.ID, u.grip)
+}
+
+// launch makes attempts beside the loop.
+func (p *Pool) launch(intake context.Context, units []*unit) {
+	p.flights.Go(func() { p.attempt(intake, units) })
 }
 
 // free returns how many more attempts may be started now. While the handler

@@ -13,7 +13,11 @@ import (
 )
 
 // line begins a log line about a job.
-func (p *Pool) line(e *zerolog.Event, rec job.Record) *zerolog.Event {
+func (p *Pool) line(e *zerolog.Event, rec *job.Record) *zerolog.Event {
+	if !e.Enabled() {
+		return e
+	}
+
 	e = e.Str("job", rec.ID.String()).Str("file", job.Show(rec.Name))
 	if rec.Attempt > 0 {
 		e = e.Int("attempt", rec.Attempt)
@@ -24,7 +28,7 @@ func (p *Pool) line(e *zerolog.Event, rec job.Record) *zerolog.Event {
 
 // tell says what became of a job, now that it is true after a power cut.
 func (p *Pool) tell(u *unit) {
-	rec := u.rec
+	rec := &u.rec
 
 	switch {
 	case rec.State.Folder() == job.FailedFolder:
@@ -40,9 +44,9 @@ func (p *Pool) tell(u *unit) {
 	details(p.line(p.deps.Log.WithLevel(level), rec), u).Msg(message)
 
 	if rec.State.Ended() {
-		p.deps.Teller.Ended(rec)
+		p.deps.Teller.Ended(*rec)
 	} else {
-		p.deps.Teller.Changed(rec, nil)
+		p.deps.Teller.Changed(*rec, nil)
 	}
 }
 
@@ -113,7 +117,7 @@ func headline(u *unit) (zerolog.Level, string) {
 
 // fail writes the note for people beside a job that has failed or was terminated.
 func (p *Pool) fail(u *unit) {
-	rec := u.rec
+	rec := &u.rec
 
 	name := rec.File
 	if name == "" { // another file of its name may lie there, with a note of its own
@@ -138,10 +142,13 @@ func (p *Pool) fail(u *unit) {
 // the journal knows where their files lie: what settleDebt notes must be the last.
 func (p *Pool) report(units []*unit) {
 	for _, u := range units {
+		if u.note == nil {
+			continue
+		}
+
 		rec := u.rec
 
 		switch {
-		case u.note == nil:
 		case u.owed:
 			p.debts.owe(rec.ID)
 			p.notifier.add(notice{u.notify, rec, u.note, func() error { return p.settleDebt(rec) }})
@@ -152,7 +159,7 @@ func (p *Pool) report(units []*unit) {
 }
 
 // failedNote is the text of errors/NAME.txt.
-func failedNote(rec job.Record, log string) []byte {
+func failedNote(rec *job.Record, log string) []byte {
 	var b strings.Builder
 
 	if rec.State == job.Terminated {
