@@ -164,7 +164,7 @@ func empty(t *testing.T, s *spool.Spool, folder job.Folder) {
 }
 
 // check stops the test if something that must work did not.
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 
 	if err != nil {
