@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,8 +39,8 @@ type dir struct {
 	mode uint32 // permission bits when it was opened
 	uid  uint32 // owner when it was opened
 
-	file *os.File
-	conn syscall.RawConn
+	fd    int
+	users atomic.Int64 // who uses fd at the moment, and closing from when it is to be closed
 
 	// next is what took its place before it was closed; nil: nothing did. Who has
 	// looked this one up a moment ago is sent on.
@@ -51,13 +51,16 @@ type dir struct {
 	flushing sync.Mutex
 }
 
+// closing is more than there ever are users, and what makes their number negative.
+const closing = math.MinInt64
+
 // use calls do with the descriptor, which stays valid until do returns even if
 // the directory is closed meanwhile.
 func (d *dir) use(do func(fd int) error) error {
-	var err error
+	if d.enter() {
+		defer d.leave()
 
-	if closed := d.conn.Control(func(fd uintptr) { err = do(int(fd)) }); closed == nil {
-		return err
+		return do(d.fd)
 	}
 
 	if next := d.next.Load(); next != nil {
@@ -65,6 +68,27 @@ func (d *dir) use(do func(fd int) error) error {
 	}
 
 	return fs.ErrClosed
+}
+
+// enter keeps the descriptor open until leave; false: it is closed, or soon will be.
+func (d *dir) enter() bool {
+	for {
+		n := d.users.Load()
+		if n < 0 {
+			return false
+		}
+
+		if d.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// leave ends what enter has begun. Who leaves last closes what is to be closed.
+func (d *dir) leave() {
+	if d.users.Add(-1) == closing {
+		discard(d.fd)
+	}
 }
 
 // giveWay closes d, in whose place next is used from now on.
@@ -90,12 +114,25 @@ func (d *dir) reopen() (*os.File, error) {
 	return os.NewFile(uintptr(fd), d.path), nil
 }
 
+// close closes the directory, now or when nobody uses it any more: a flush may take
+// long. To close it again is fs.ErrClosed.
 func (d *dir) close() error {
-	if err := d.file.Close(); err != nil {
-		return fmt.Errorf("close: %w", err)
-	}
+	for {
+		n := d.users.Load()
+		if n < 0 {
+			return fs.ErrClosed
+		}
 
-	return nil
+		if !d.users.CompareAndSwap(n, n+closing) {
+			continue
+		}
+
+		if n == 0 {
+			discard(d.fd)
+		}
+
+		return nil
+	}
 }
 
 // openDir opens the directory name below at, which the path stands for. It
@@ -106,21 +143,13 @@ func openDir(at int, name, path string) (*dir, error) {
 		return nil, notDirectory(at, name, path, err)
 	}
 
-	file := os.NewFile(uintptr(fd), path)
-
 	stat, err := statAt(fd, "")
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, discardFor(fd, err)
 	}
 
 	return &dir{
-		path: path, id: identityOf(&stat), mode: uint32(stat.Mode) & 0o7777, uid: stat.Uid,
-		file: file, conn: conn,
+		path: path, id: identityOf(&stat), mode: uint32(stat.Mode) & 0o7777, uid: stat.Uid, fd: fd,
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -196,12 +197,7 @@ func (s *Spool) openScratch() error {
 		return fmt.Errorf("open work: %w", err)
 	}
 
-	held, err := s.work.file.Stat()
-	if err != nil {
-		return fmt.Errorf("open work: %w", err)
-	}
-
-	if !os.SameFile(info, held) {
+	if at, ok := info.Sys().(*syscall.Stat_t); !ok || at.Ino != s.work.id.ino || at.Dev != s.work.id.dev {
 		return fmt.Errorf("%s: %w", job.Show(s.work.path), job.ErrSpoolReplaced)
 	}
 

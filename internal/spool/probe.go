@@ -47,30 +47,23 @@ func (s *Spool) Probe(folder job.Folder, name string) (job.File, error) {
 
 	f, err := statFile(d, name) // a device must not even be opened
 	if err == nil {
-		f, err = s.probe(d, f)
+		err = s.probe(d, f)
 	}
 
 	return f, failed("probe", folder, name, err)
 }
 
-// probe opens what f was a moment ago and asks for a lease on it.
-func (s *Spool) probe(d *dir, f job.File) (job.File, error) {
-	err := withOpen(d, f, func(fd int) error {
-		now, err := fileOf(fd, "", f.Name)
-		if err != nil {
-			return err
-		}
-
-		f = now
-
+// probe opens what f was a moment ago and asks for a lease on it. Should the name mean
+// another file by now the answer is about that one. It does no harm: in the inbox Flush
+// and Claim look whether the file is still f, and elsewhere nobody but us gives names.
+func (s *Spool) probe(d *dir, f job.File) error {
+	return withOpen(d, f, func(fd int) error {
 		if !s.leases {
 			return job.ErrNoLease
 		}
 
 		return leaseProblem(lease(fd))
 	})
-
-	return f, err
 }
 
 // lease takes a read lease on fd and gives it back at once: held any longer it

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -83,14 +82,7 @@ func openPath(path string) (*dir, error) {
 		return nil, err
 	}
 
-	file := os.NewFile(uintptr(fd), path)
-
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-
-	return &dir{path: path, file: file, conn: conn}, nil
+	return &dir{path: path, fd: fd}, nil
 }
 
 // untaken is fs.ErrExist if something has the name.
