@@ -18,12 +18,7 @@ func (j *Journal) Accept(rec job.Record) error {
 			return err
 		}
 
-		b := batch{w: w, s: s}
-		if err := b.add(&rec); err != nil {
-			return err
-		}
-
-		return b.flush()
+		return w.write(s, &rec)
 	}})
 	if err != nil {
 		return err

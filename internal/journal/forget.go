@@ -41,7 +41,9 @@ func (j *Journal) remove(ids []job.ID, may func(slot) bool) error {
 				continue
 			}
 
-			if err := w.remove.exec(arguments(id.String())); err != nil {
+			w.remove.id(id)
+
+			if err := w.remove.run(); err != nil {
 				return err
 			}
 

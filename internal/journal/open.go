@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -132,13 +131,13 @@ func build(o *Options, c *conn) (*Journal, error) {
 // by us alone: SQLite's own way reports a failure as one of the commit. It is flushed
 // by us, too, but for its header and when it is moved, which is what NORMAL does.
 func setUp(c *conn) error {
-	mode := make([]driver.Value, 1)
-	if _, err := c.row("PRAGMA journal_mode = WAL", mode); err != nil {
+	var mode string
+	if err := c.first("PRAGMA journal_mode = WAL", func(s *stmt) { mode = s.word(0) }); err != nil {
 		return err
 	}
 
-	if mode[0] != "wal" {
-		return fmt.Errorf("the file system does not allow what SQLite's WAL needs (mode %v): use a local one", mode[0])
+	if mode != "wal" {
+		return fmt.Errorf("the file system does not allow what SQLite's WAL needs (mode %s): use a local one", mode)
 	}
 
 	return c.exec(fmt.Sprintf(

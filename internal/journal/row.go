@@ -2,7 +2,6 @@ package journal
 
 import (
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math"
@@ -23,150 +22,152 @@ type Entry struct {
 // isOpen says whether there is something left to do for a job.
 func isOpen(rec *job.Record) bool { return !rec.State.Ended() || rec.Moving != nil }
 
-// bind appends the values of one row, in the order of columns.
-func bind(values []driver.NamedValue, seq int64, rec *job.Record) []driver.NamedValue {
-	add := func(v driver.Value) {
-		values = append(values, driver.NamedValue{Ordinal: len(values) + 1, Value: v})
+// fill gives a statement the values of one row, in the order of columns without seq and
+// id, as far as it takes them.
+func fill(s *stmt, u update, rec *job.Record) {
+	s.text(rec.Spool)
+	s.blob(rec.Name)
+	someBlob(s, rec.File)
+	s.text(string(rec.State))
+
+	if u.open {
+		s.flag(isOpen(rec))
 	}
 
-	add(seq)
-	add(rec.ID.String())
-	add(rec.Spool)
-	add([]byte(rec.Name))
-	add(blob(rec.File))
-	add(string(rec.State))
-	add(flag(isOpen(rec)))
-	add(int64(rec.Attempt))
-	add(int64(rec.Interruptions))
-	add(int64(rec.Crashes))
-	add(int64(rec.Busy))
-	add(rec.Size)
-	add(moment(rec.CreatedAt))
-	add(moment(rec.StartedAt))
-	add(moment(rec.FinishedAt))
-	add(moment(rec.DueAt))
-	bindExit(add, rec.Exit)
-	add(text(rec.Error))
-	add(blob(rec.Results))
-	add(text(rec.Checkpoint))
-	add(flag(rec.Changed))
-	bindMove(add, rec.Moving)
-	bindSeen(add, rec)
-	add(text(string(rec.Origin)))
-	bindUse(add, rec.Exit)
-	add(number(rec.Cursor))
+	s.int(int64(rec.Attempt))
+	s.int(int64(rec.Interruptions))
+	s.int(int64(rec.Crashes))
+	s.int(int64(rec.Busy))
+	s.int(rec.Size)
+	someMoment(s, rec.CreatedAt)
+	someMoment(s, rec.StartedAt)
+	someMoment(s, rec.FinishedAt)
+	someMoment(s, rec.DueAt)
+	fillExit(s, rec.Exit)
+	someText(s, rec.Error)
+	someBlob(s, rec.Results)
+	someText(s, rec.Checkpoint)
+	s.flag(rec.Changed)
+	fillMove(s, rec.Moving)
+	fillSeen(s, rec)
+	someText(s, string(rec.Origin))
+	fillUse(s, rec.Exit)
 
-	return values
+	if u.cursor {
+		someInt(s, rec.Cursor)
+	}
 }
 
-func bindExit(add func(driver.Value), exit *job.Exit) {
+func fillExit(s *stmt, exit *job.Exit) {
 	if exit == nil {
 		for range 6 {
-			add(nil)
+			s.null()
 		}
 
 		return
 	}
 
-	var failure driver.Value
-	if exit.Err != nil {
-		failure = exit.Err.Error()
+	s.int(int64(exit.Code))
+	someText(s, exit.Signal)
+
+	if exit.Err == nil {
+		s.null()
+	} else {
+		s.text(exit.Err.Error())
 	}
 
-	add(int64(exit.Code))
-	add(text(exit.Signal))
-	add(failure)
-	add(int64(exit.RetryAfter))
-	add(int64(exit.Took))
-	add(blob(string(exit.Tail[max(0, len(exit.Tail)-maxTail):])))
+	s.int(int64(exit.RetryAfter))
+	s.int(int64(exit.Took))
+	someBlob(s, string(exit.Tail[max(0, len(exit.Tail)-maxTail):]))
 }
 
-func bindUse(add func(driver.Value), exit *job.Exit) {
+func fillUse(s *stmt, exit *job.Exit) {
 	if exit == nil {
 		exit = &job.Exit{}
 	}
 
-	add(number(exit.MaxMemory))
-	add(number(int64(exit.CPU)))
+	someInt(s, exit.MaxMemory)
+	someInt(s, int64(exit.CPU))
 }
 
-func bindMove(add func(driver.Value), move *job.Move) {
+func fillMove(s *stmt, move *job.Move) {
 	if move == nil {
 		for range 4 {
-			add(nil)
+			s.null()
 		}
 
 		return
 	}
 
-	add(string(move.From))
-	add([]byte(move.File))
-	add(string(move.To))
-	add([]byte(move.Name))
+	s.text(string(move.From))
+	s.blob(move.File)
+	s.text(string(move.To))
+	s.blob(move.Name)
 }
 
-func bindSeen(add func(driver.Value), rec *job.Record) {
+func fillSeen(s *stmt, rec *job.Record) {
 	if rec.Seen == (job.File{}) {
-		add(nil)
-		add(nil)
+		s.null()
+		s.null()
 
 		return
 	}
 
 	if rec.Seen.Name == rec.File {
-		add(nil)
+		s.null()
 	} else {
-		add([]byte(rec.Seen.Name))
+		s.blob(rec.Seen.Name)
 	}
 
-	add(seenText(&rec.Seen))
+	var room [128]byte
+
+	s.bytes(appendSeen(room[:0], &rec.Seen))
 }
 
-// text is NULL for none.
-func text(s string) driver.Value {
-	if s == "" {
-		return nil
+// someText is NULL for none.
+func someText(s *stmt, value string) {
+	if value == "" {
+		s.null()
+	} else {
+		s.text(value)
 	}
-
-	return s
 }
 
-// blob is NULL for none.
-func blob(s string) driver.Value {
-	if s == "" {
-		return nil
+// someBlob is NULL for none.
+func someBlob(s *stmt, value string) {
+	if value == "" {
+		s.null()
+	} else {
+		s.blob(value)
 	}
-
-	return []byte(s)
 }
 
-// number is NULL for none.
-func number(n int64) driver.Value {
+// someInt is NULL for none.
+func someInt(s *stmt, n int64) {
 	if n == 0 {
-		return nil
+		s.null()
+	} else {
+		s.int(n)
 	}
-
-	return n
 }
 
-func flag(b bool) driver.Value {
-	if b {
-		return int64(1)
+// someMoment is NULL for the zero time.
+func someMoment(s *stmt, t time.Time) {
+	if t.IsZero() {
+		s.null()
+	} else {
+		s.int(moment(t))
 	}
-
-	return int64(0)
 }
 
-// moment is NULL for the zero time. What nanoseconds cannot say (before 1678,
+// moment returns a time as it is recorded. What nanoseconds cannot say (before 1678,
 // after 2261) is cut to what they can.
-func moment(t time.Time) driver.Value {
+func moment(t time.Time) int64 {
 	switch {
-	case t.IsZero():
-		return nil
 	case t.Year() < 1678:
-		return int64(math.MinInt64)
+		return math.MinInt64
 	case t.Year() > 2261:
-		return int64(math.MaxInt64)
+		return math.MaxInt64
 	}
 
 	return t.UnixNano()

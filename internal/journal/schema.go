@@ -2,7 +2,6 @@ package journal
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"importerd/internal/job"
@@ -91,7 +90,7 @@ FROM job;
 `,
 }
 
-// columns of table job that a record fills, in the order of bind and scan.
+// columns of table job that a record fills, in the order of fill and scan.
 var columns = []string{ //nolint:gochecknoglobals // a table that nobody writes to
 	"seq", "id", "spool", "name", "file", "state", "open", "attempt", "interruptions", "crashes", "busy", "size",
 	"created_at", "started_at", "finished_at", "due_at",
@@ -104,34 +103,30 @@ var columns = []string{ //nolint:gochecknoglobals // a table that nobody writes 
 // shownState is Record.Shown in SQL.
 const shownState = "CASE WHEN state = 'processing' AND wish = 'pause' THEN 'paused' ELSE state END"
 
-// insertSQL returns the statement that writes n new rows.
-func insertSQL(n int) string {
-	row := "(?" + strings.Repeat(",?", len(columns)-1) + ")"
-
-	return "INSERT INTO job (" + strings.Join(columns, ",") + ") VALUES " + row + strings.Repeat(","+row, n-1)
+// insertSQL writes a new row.
+func insertSQL() string {
+	return "INSERT INTO job (" + strings.Join(columns, ",") + ") VALUES (?" + strings.Repeat(",?", len(columns)-1) + ")"
 }
 
 // updateSQL returns the statement that writes a row that is there, with the values of an
-// insert. Indexes cover what it may leave as it is, and are left alone then too. The seq
-// and the id stay; the cursor never goes down.
+// insert but for seq and id, which stay, and with seq behind them. Indexes cover what it
+// may leave as it is, and are left alone then too. The cursor never goes down.
 func updateSQL(u update) string {
 	var sets []string
 
-	for i, c := range columns {
-		at := "?" + strconv.Itoa(i+1)
-
+	for _, c := range columns {
 		switch c {
 		case "seq", "id":
 		case "open":
 			if u.open {
-				sets = append(sets, c+"="+at)
+				sets = append(sets, "open=?")
 			}
 		case "cursor":
 			if u.cursor {
-				sets = append(sets, "cursor=coalesce(max("+at+", cursor), "+at+", cursor)")
+				sets = append(sets, "cursor=max(?, coalesce(cursor, 0))")
 			}
 		default:
-			sets = append(sets, c+"="+at)
+			sets = append(sets, c+"=?")
 		}
 	}
 
@@ -139,7 +134,7 @@ func updateSQL(u update) string {
 		sets = append(sets, "wish=NULL")
 	}
 
-	return "UPDATE job SET " + strings.Join(sets, ",") + " WHERE seq=?1"
+	return "UPDATE job SET " + strings.Join(sets, ",") + " WHERE seq=?"
 }
 
 // selectSQL returns a query for whole rows of a journal of a version; rest
@@ -169,7 +164,9 @@ func isOrigin(o job.Origin) bool { return o == job.Dropped || o == job.Uploaded 
 // migrate brings the schema to this version, each step in a transaction of its
 // own. It says whether the journal is new.
 func migrate(c *conn) (bool, error) {
-	have, err := c.number("PRAGMA user_version")
+	var have int64
+
+	err := c.first("PRAGMA user_version", func(s *stmt) { have = s.number(0) })
 	if err != nil {
 		return false, err
 	}

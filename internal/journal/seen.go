@@ -9,10 +9,9 @@ import (
 	"importerd/internal/job"
 )
 
-// seenText writes what the kernel said of a file, but for its name, as eight
+// appendSeen writes what the kernel said of a file, but for its name, as eight
 // words: one column is cheaper than eight, and nobody searches by them.
-func seenText(f *job.File) string {
-	b := make([]byte, 0, 128)
+func appendSeen(b []byte, f *job.File) []byte {
 	b = strconv.AppendUint(b, f.Dev, 10)
 	b = strconv.AppendUint(append(b, ' '), f.Ino, 10)
 	b = strconv.AppendInt(append(b, ' '), f.Size, 10)
@@ -23,7 +22,7 @@ func seenText(f *job.File) string {
 		b = appendStamp(append(b, ' '), t)
 	}
 
-	return string(b)
+	return b
 }
 
 // appendStamp writes a time of a file system, which may be any year.
@@ -33,13 +32,16 @@ func appendStamp(b []byte, t time.Time) []byte {
 	}
 
 	b = strconv.AppendInt(b, t.Unix(), 10)
-	nanos := strconv.Itoa(t.Nanosecond())
-	b = append(b, ".000000000"[:10-len(nanos)]...)
+	b = append(b, ".000000000"...)
 
-	return append(b, nanos...)
+	for at, n := len(b)-1, t.Nanosecond(); n > 0; at, n = at-1, n/10 {
+		b[at] = byte('0' + n%10)
+	}
+
+	return b
 }
 
-// parseSeen reads what seenText has written.
+// parseSeen reads what appendSeen has written.
 func parseSeen(s string) (job.File, error) {
 	words := strings.Split(s, " ")
 	if len(words) != 8 {

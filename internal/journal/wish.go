@@ -39,7 +39,10 @@ func (j *Journal) Wish(wish job.Wish, ids ...job.ID) error {
 		}
 
 		for i, id := range ids {
-			if err := w.wish.exec(arguments(text(string(wish)), slots[i].seq)); err != nil {
+			someText(w.wish, string(wish))
+			w.wish.int(slots[i].seq)
+
+			if err := w.wish.run(); err != nil {
 				return err
 			}
 

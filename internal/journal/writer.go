@@ -1,15 +1,10 @@
 package journal
 
 import (
-	"database/sql/driver"
-
 	"importerd/internal/job"
 )
 
 const (
-	// maxRows is how many rows one statement writes: more bring nothing.
-	maxRows = 32
-
 	// foldAfter is how many pages may gather in the -wal before they are moved
 	// into the database: 16 MiB. Meanwhile nobody can write.
 	foldAfter = 4000
@@ -22,22 +17,22 @@ const (
 type writer struct {
 	conn                    *conn
 	begin, commit, rollback *stmt
-	inserts                 map[int]*stmt    // by the number of rows; large, so made as they are needed
+	insert                  *stmt
 	updates                 map[update]*stmt // as they were needed
 	lookup, remove          *stmt
 	count, meta, wish       *stmt
-	values                  []driver.NamedValue // reused
-	pages                   int                 // in the -wal since it was moved last, estimated from above
-	transactions            int                 // so far, for tests
+	pages                   int // in the -wal since it was moved last, estimated from above
+	transactions            int // so far, for tests
 }
 
 func newWriter(c *conn) (*writer, error) {
-	w := &writer{conn: c, inserts: map[int]*stmt{}, updates: map[update]*stmt{}}
+	w := &writer{conn: c, updates: map[update]*stmt{}}
 	statements := map[**stmt]string{
 		&w.begin: "BEGIN IMMEDIATE", &w.commit: "COMMIT", &w.rollback: "ROLLBACK",
+		&w.insert: insertSQL(),
 		&w.lookup: "SELECT seq, state FROM job WHERE id = ?",
 		&w.remove: "DELETE FROM job WHERE id = ?",
-		&w.count:  "INSERT INTO tally VALUES (?1, ?2) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
+		&w.count:  "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
 		&w.meta:   "INSERT OR REPLACE INTO meta VALUES (?, ?)",
 		&w.wish:   "UPDATE job SET wish = ? WHERE seq = ?",
 	}
@@ -54,7 +49,7 @@ func newWriter(c *conn) (*writer, error) {
 
 // transact writes a group, all or nothing. It is not flushed.
 func (w *writer) transact(group []*request, s *stage) error {
-	if err := w.begin.exec(nil); err != nil {
+	if err := w.begin.run(); err != nil {
 		return err
 	}
 
@@ -62,11 +57,11 @@ func (w *writer) transact(group []*request, s *stage) error {
 
 	err := w.fill(group, s)
 	if err == nil {
-		err = w.commit.exec(nil)
+		err = w.commit.run()
 	}
 
 	if err != nil {
-		_ = w.rollback.exec(nil) // SQLite may have done it itself
+		_ = w.rollback.run() // SQLite may have done it itself
 	}
 
 	return err
@@ -74,28 +69,20 @@ func (w *writer) transact(group []*request, s *stage) error {
 
 // fill puts all that the group wants into the transaction.
 func (w *writer) fill(group []*request, s *stage) error {
-	b := batch{w: w, s: s}
-
 	for _, r := range group {
-		if err := b.addAll(r.recs); err != nil {
-			return err
+		for i := range r.recs {
+			if err := w.write(s, &r.recs[i]); err != nil {
+				return err
+			}
 		}
 
 		if r.do == nil {
 			continue
 		}
 
-		if err := b.flush(); err != nil {
-			return err
-		}
-
 		if err := r.do(w, s); err != nil {
 			return err
 		}
-	}
-
-	if err := b.flush(); err != nil {
-		return err
 	}
 
 	w.pages += 6 + len(s.changes)/2
@@ -110,7 +97,10 @@ func (w *writer) countEnds(delta map[job.State]int) error {
 			continue
 		}
 
-		if err := w.count.exec(arguments(string(state), int64(n))); err != nil {
+		w.count.text(string(state))
+		w.count.int(int64(n))
+
+		if err := w.count.run(); err != nil {
 			return err
 		}
 	}
@@ -118,20 +108,40 @@ func (w *writer) countEnds(delta map[job.State]int) error {
 	return nil
 }
 
-// insert writes n new rows, whose values are in w.values.
-func (w *writer) insert(n int) error {
-	s := w.inserts[n]
-
-	if s == nil {
-		var err error
-		if s, err = w.conn.prepare(insertSQL(n)); err != nil {
-			return err
-		}
-
-		w.inserts[n] = s
+// write stages a record, and writes its row.
+func (w *writer) write(s *stage, rec *job.Record) error {
+	old, err := w.find(s, rec.ID)
+	if err != nil {
+		return err
 	}
 
-	return s.exec(w.values)
+	seq := old.seq
+	if seq == 0 {
+		seq = s.next
+		s.next++
+	}
+
+	wish := old.wish
+	if rec.State.Ended() || rec.State == job.Paused {
+		wish = job.NoWish
+	}
+
+	now := s.known.slotOf(seq, rec, wish)
+	now.cursor = max(old.cursor, rec.Cursor)
+	s.set(rec.ID, old, now, rec.DueAt)
+	s.cursor = max(s.cursor, rec.Cursor)
+
+	if old.seq == 0 {
+		w.insert.int(seq)
+		w.insert.id(rec.ID)
+		fill(w.insert, update{open: true, cursor: true}, rec)
+
+		return w.insert.run()
+	}
+
+	return w.update(update{
+		open: old.open != now.open, cursor: now.cursor > old.cursor, wish: old.wish != wish,
+	}, seq, rec)
 }
 
 // update says what a row gets besides what each one gets.
@@ -154,9 +164,10 @@ func (w *writer) update(u update, seq int64, rec *job.Record) error {
 		w.updates[u] = s
 	}
 
-	w.values = bind(w.values[:0], seq, rec)
+	fill(s, u, rec)
+	s.int(seq)
 
-	return s.exec(w.values)
+	return s.run()
 }
 
 // find returns a job's slot; one without a state: there is no such job.
@@ -166,22 +177,21 @@ func (w *writer) find(s *stage, id job.ID) (slot, error) {
 		return found, nil
 	}
 
-	dest := make([]driver.Value, 2)
+	w.lookup.id(id)
 
-	ok, err := w.lookup.row(arguments(id.String()), dest)
-	if err != nil || !ok {
-		return slot{}, err
-	}
+	err := w.lookup.row(func(row *stmt) {
+		found = slot{seq: row.number(0), state: job.State(row.word(1))}
+	})
 
-	seq, _ := dest[0].(int64)
-	state, _ := dest[1].(string)
-
-	return slot{seq: seq, state: job.State(state)}, nil
+	return found, err
 }
 
 // setMeta writes one line of table meta.
 func (w *writer) setMeta(key, value string) error {
-	return w.meta.exec(arguments(key, value))
+	w.meta.text(key)
+	w.meta.text(value)
+
+	return w.meta.run()
 }
 
 // full says whether enough has gathered in the -wal to be moved.
@@ -192,9 +202,7 @@ func (w *writer) full() bool { return w.pages >= foldAfter }
 func (w *writer) checkpoint(mode string) error {
 	w.pages = 0 // also after an error: not again at once
 
-	_, err := w.conn.row("PRAGMA wal_checkpoint("+mode+")", make([]driver.Value, 3))
-
-	return err
+	return w.conn.first("PRAGMA wal_checkpoint("+mode+")", nil)
 }
 
 func (w *writer) close() error { return w.conn.close() }
