@@ -1,44 +1,127 @@
 package command
 
 import (
+	"context"
+	"errors"
 	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
+
+	"importerd/internal/handler"
 )
 
-// BenchmarkTrue is what a run costs over BenchmarkTrueBare, which does nothing
-// but start and reap.
-func BenchmarkTrue(b *testing.B) {
-	path := needs(b, "true")
-	h := newHandler(b, config(b, path))
+// BenchmarkAgainstBare runs a command that does nothing as an attempt, and in turn with
+// nothing but start and reap, by two workers each. It tells the processor time of both,
+// children's included, and how much of the attempts' the bare ones take.
+func BenchmarkAgainstBare(b *testing.B) {
+	program := needs(b, "true")
+	h := newHandler(b, config(b, program))
 	task := newTask(b, "a.csv")
+	task.Report = func(handler.Report) {}
 
-	for b.Loop() {
-		if exit := h.Run(b.Context(), task); exit.Code != 0 {
-			b.Fatalf("exit %+v", exit)
-		}
+	lock, err := os.Create(filepath.Join(b.TempDir(), "lock"))
+	if err != nil {
+		b.Fatal(err)
 	}
+	defer lock.Close()
+
+	task.Lock = lock
+	ours := func() error { return attempted(b.Context(), h, task) }
+	bare := bareRun(b, program)
+
+	var oursTook, bareTook time.Duration
+
+	const some = 64
+
+	n := 0
+	for b.Loop() {
+		oursTook += spentOn(b, some, ours)
+		bareTook += spentOn(b, some, bare)
+		n += 2 * some
+	}
+
+	b.ReportMetric(float64(oursTook.Microseconds())/float64(n), "us-cpu/attempt")
+	b.ReportMetric(float64(bareTook.Microseconds())/float64(n), "us-cpu/bare")
+	b.ReportMetric(bareTook.Seconds()/oursTook.Seconds(), "bare/attempt")
 }
 
-func BenchmarkTrueBare(b *testing.B) {
-	path := needs(b, "true")
+// attempted makes one attempt.
+func attempted(ctx context.Context, h *Handler, task handler.Task) error {
+	if exit := h.Run(ctx, task); exit.Code != 0 || exit.Err != nil {
+		return errors.New("it has not ended well")
+	}
+
+	return nil
+}
+
+// bareRun returns what starts program and waits for it.
+func bareRun(b *testing.B, program string) func() error {
+	b.Helper()
+
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer null.Close()
 
-	attr := &os.ProcAttr{Env: os.Environ(), Files: []*os.File{null, null, null}}
+	b.Cleanup(func() { _ = null.Close() })
 
-	for b.Loop() {
-		process, err := os.StartProcess(path, []string{path, "x"}, attr)
-		if err != nil {
-			b.Fatal(err)
+	attr := &os.ProcAttr{Files: []*os.File{null, null, null}}
+
+	return func() error {
+		process, err := os.StartProcess(program, []string{program, "x"}, attr)
+		if err == nil {
+			_, err = process.Wait()
 		}
 
-		if _, err := process.Wait(); err != nil {
-			b.Fatal(err)
-		}
+		return err
 	}
+}
+
+// spentOn has two goroutines call do n times each and returns what processor time that
+// took, with that of the processes that were waited for.
+func spentOn(b *testing.B, n int, do func() error) time.Duration {
+	b.Helper()
+
+	before := processorTime(b)
+
+	var workers sync.WaitGroup
+
+	for range 2 {
+		workers.Go(func() {
+			for range n {
+				if err := do(); err != nil {
+					b.Error(err)
+
+					return
+				}
+			}
+		})
+	}
+
+	workers.Wait()
+
+	return processorTime(b) - before
+}
+
+// processorTime returns what this process and those that it has waited for have used.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+
+	var sum time.Duration
+
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var used syscall.Rusage
+		if err := syscall.Getrusage(who, &used); err != nil {
+			b.Fatal(err)
+		}
+
+		sum += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+
+	return sum
 }
 
 func BenchmarkOutput(b *testing.B) {
@@ -51,7 +134,7 @@ func BenchmarkOutput(b *testing.B) {
 	}
 }
 
-// BenchmarkTrueInCgroup is BenchmarkTrue with a cgroup for each run.
+// BenchmarkTrueInCgroup is an attempt of BenchmarkAgainstBare with a cgroup for each.
 func BenchmarkTrueInCgroup(b *testing.B) {
 	path := needs(b, "true")
 	h := newHandler(b, grouped(b, config(b, path)))
