@@ -197,10 +197,6 @@ func (r *run) exec(program string, stdin int, pipes []*pipe) error {
 
 	r.tree.adopt(pid)
 
-	if r.oomScore {
-		raiseOOMScore(pid)
-	}
-
 	return nil
 }
 

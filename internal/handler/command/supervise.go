@@ -6,7 +6,8 @@ import (
 )
 
 // alone is how long a process is left to itself: most have ended by then, and to look
-// after one costs a tenth of starting it. What it writes waits in its pipes meanwhile.
+// after one costs a tenth of starting it. What it writes waits in its pipes meanwhile, and
+// it cannot yet have taken so much memory that its score would matter.
 const alone = 10 * time.Millisecond
 
 // await waits for the end of the main process, which is not reaped yet.
@@ -16,6 +17,11 @@ func (r *run) await(ctx context.Context, pipes []*pipe) error {
 		defer close(attended)
 
 		r.pump(pipes)
+
+		if r.oomScore {
+			raiseOOMScores(r.tree.pgid)
+		}
+
 		r.supervise(ctx, exited)
 	})
 
