@@ -38,6 +38,29 @@ type Handler interface {
 	Run(ctx context.Context, task Task) job.Exit
 }
 
+// Starter is a Handler that makes attempts without a goroutine for each.
+type Starter interface {
+	Handler
+	// Start begins attempts and returns. Each is given back to s, once and with its Exit,
+	// when Run would have returned, perhaps before Start returns. Those that end together
+	// are given back together.
+	Start(s Sink, attempts []*Attempt)
+}
+
+// Sink is who takes attempts back.
+type Sink interface {
+	// Ended takes attempts that have ended. It does not block.
+	Ended(attempts []*Attempt)
+}
+
+// Attempt is what a Starter is given, and gives back.
+type Attempt struct {
+	Context context.Context //nolint:containedctx // as that of Run
+	Task    Task
+	Exit    job.Exit // how it has ended
+	Owner   any      // for whoever has begun it
+}
+
 // Task is one attempt on one job.
 //
 // Freeze brings true to freeze the whole process tree and false to let it go on;

@@ -17,32 +17,40 @@ const signalGrace = time.Second
 
 // attempt is one run of the handler. Until it is over the unit's rec is only read.
 type attempt struct {
+	handler.Attempt // its Owner is this
+
 	unit    *unit
-	task    handler.Task
 	release func() // gives the lock back
 }
 
 // attempt runs the handler on the units' files, which are first taken into processing/
 // where they are not there yet. What came of it stands in the units.
-func (p *Pool) attempt(intake context.Context, units []*unit) {
+func (p *Pool) attempt(units []*unit) {
 	attempts := p.begin(units)
-
-	for i, a := range attempts {
-		if i < len(attempts)-1 {
-			p.flights.Go(func() { p.run(intake, a) })
-		} else {
-			p.run(intake, a)
-		}
+	if len(attempts) == 0 {
+		return
 	}
+
+	for _, a := range attempts {
+		p.announce(a)
+	}
+
+	if h, ok := units[0].rules.handler.(handler.Starter); ok { // all have the same rules
+		p.start(h, attempts)
+
+		return
+	}
+
+	for _, a := range attempts[1:] {
+		p.flights.Go(func() { p.run(a) })
+	}
+
+	p.run(attempts[0])
 }
 
-// run makes an attempt that is recorded.
-func (p *Pool) run(intake context.Context, a *attempt) {
+// announce tells that an attempt begins.
+func (p *Pool) announce(a *attempt) {
 	u := a.unit
-
-	if !u.rules.cfg.Shared {
-		u.grip.begin(u.rules.cfg.Timeout)
-	}
 
 	p.line(p.deps.Log.Debug(), &u.rec).Msg("job started")
 	u.grip.tell(u.rec, nil)
@@ -50,10 +58,70 @@ func (p *Pool) run(intake context.Context, a *attempt) {
 	if u.first {
 		p.deps.Teller.Started(u.rec, u.arrival())
 	}
+}
 
-	exit := u.rules.handler.Run(u.grip.ctx, a.task)
+// run makes an attempt that is recorded.
+func (p *Pool) run(a *attempt) {
+	u := a.unit
 
-	p.over(intake, a, exit)
+	if !u.rules.cfg.Shared {
+		u.grip.begin(u.rules.cfg.Timeout)
+	}
+
+	a.Exit = u.rules.handler.Run(a.Context, a.Task)
+
+	p.over(a)
+	p.dismiss(a.unit)
+}
+
+// start has attempts made that come back by Ended.
+func (p *Pool) start(h handler.Starter, attempts []*attempt) {
+	p.flights.Add(len(attempts))
+
+	begun := make([]*handler.Attempt, len(attempts))
+	for i, a := range attempts {
+		a.Owner = a
+		begun[i] = &a.Attempt
+	}
+
+	h.Start((*sink)(p), begun)
+}
+
+// sink is the pool as its handler sees it.
+type sink Pool
+
+// Ended takes attempts that have ended.
+func (s *sink) Ended(ended []*handler.Attempt) {
+	p := (*Pool)(s)
+
+	p.flights.Go(func() { p.overAll(ended) })
+	p.flights.Add(-len(ended))
+}
+
+// overAll ends attempts that have ended together. Those that may take long keep none of
+// the others waiting.
+func (p *Pool) overAll(ended []*handler.Attempt) {
+	units := make([]*unit, 0, len(ended))
+
+	for _, e := range ended {
+		a, ok := e.Owner.(*attempt)
+
+		switch {
+		case !ok:
+			panic("bug: an attempt of somebody else has ended")
+		case e.Exit.Signal != "" || a.unit.rules.cfg.Results:
+			p.flights.Go(func() {
+				p.over(a)
+				p.dismiss(a.unit)
+			})
+		default:
+			p.over(a)
+
+			units = append(units, a.unit)
+		}
+	}
+
+	p.dismiss(units...)
 }
 
 // report notes and tells what the handler reports.
@@ -72,33 +140,33 @@ func (a *attempt) report(r handler.Report) {
 }
 
 // over ends an attempt whose handler has ended.
-func (p *Pool) over(intake context.Context, a *attempt, exit job.Exit) {
+func (p *Pool) over(a *attempt) {
 	u := a.unit
 
 	u.grip.end()
 
+	exit := a.Exit // of its own: it is kept longer than the attempt
 	u.rec.Exit = &exit
 	if checkpoint := u.grip.keep(nil); checkpoint != nil {
 		u.rec.Checkpoint = *checkpoint
 	}
 
-	cause := p.causeOf(u.grip.ctx, intake, exit)
+	cause := p.causeOf(a)
 
 	a.release()
 	p.review(u, cause)
-	p.dismiss(u)
 }
 
 // causeOf returns why an attempt was asked to end. A handler that died of a
 // signal during our drain, or up to a second before it began, was asked too: a
 // supervisor may have sent the signal to all of us.
-func (p *Pool) causeOf(ctx, intake context.Context, exit job.Exit) error {
-	switch err := context.Cause(ctx); {
+func (p *Pool) causeOf(a *attempt) error {
+	switch err := context.Cause(a.Context); {
 	case errors.Is(err, handler.ErrTimeout), errors.Is(err, handler.ErrTerminate):
 		return err
 	case err != nil:
 		return handler.ErrStop
-	case exit.Signal == "":
+	case a.Exit.Signal == "":
 		return nil
 	}
 
@@ -106,7 +174,7 @@ func (p *Pool) causeOf(ctx, intake context.Context, exit job.Exit) error {
 	defer grace.Stop()
 
 	select {
-	case <-intake.Done():
+	case <-p.intake:
 		return handler.ErrStop
 	case <-grace.C:
 		return nil

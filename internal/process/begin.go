@@ -86,11 +86,18 @@ func (p *Pool) prepare(u *unit) (*attempt, error) {
 	return p.equip(u)
 }
 
-// dismiss gives a unit back to the loop.
-func (p *Pool) dismiss(u *unit) {
-	u.grip.end()
-	u.grip.cancel(nil)
-	p.post(func() { p.onEnded(u) })
+// dismiss gives units back to the loop whose attempts are over, or were not made.
+func (p *Pool) dismiss(units ...*unit) {
+	for _, u := range units {
+		u.grip.end()
+		u.grip.cancel(nil)
+	}
+
+	p.post(func() {
+		for _, u := range units {
+			p.onEnded(u)
+		}
+	})
 }
 
 // fetch moves the file of a deferred job back into processing/.
@@ -180,20 +187,22 @@ func (p *Pool) equip(u *unit) (*attempt, error) {
 	u.rec.StartedAt = time.Now()
 	u.rec.Exit, u.rec.Error, u.rec.Busy = nil, "", 0
 
-	a := &attempt{unit: u, release: release, task: handler.Task{
+	a := &attempt{unit: u, release: release}
+	a.Context = u.grip.ctx
+	a.Task = handler.Task{
 		Job:     u.rec,
 		Path:    p.deps.Papers.Path(job.ProcessingFolder, u.rec.File),
 		Log:     p.deps.Papers.LogPath(u.rec.ID),
 		Results: results,
 		Lock:    lock, Kill: p.deps.Kill,
-	}}
-	a.task.Report = a.report
+		Report: a.report,
+	}
 
 	if u.rules.cfg.Shared {
-		a.task.Started = func(int) { u.grip.begin(u.rules.cfg.Timeout) }
+		a.Task.Started = func(int) { u.grip.begin(u.rules.cfg.Timeout) }
 	} else {
-		a.task.Started = func(pid int) { p.noteProcess(&u.rec, lock, pid) }
-		a.task.Freeze = u.grip.freezer()
+		a.Task.Started = func(pid int) { p.noteProcess(&u.rec, lock, pid) }
+		a.Task.Freeze = u.grip.freezer()
 	}
 
 	return a, nil

@@ -22,12 +22,12 @@ import (
 // BenchmarkShared takes files through a pool whose handler ends at once, as a worker with
 // 16 jobs in flight. An operation is a job, from the inbox to done/.
 func BenchmarkShared(b *testing.B) {
-	bench(b, process.Config{Workers: 16, Shared: true})
+	bench(b, process.Config{Workers: 16, Shared: true}, crew{})
 }
 
 // BenchmarkOwn is the same with a lock for each job, as for commands.
 func BenchmarkOwn(b *testing.B) {
-	bench(b, process.Config{Workers: 2})
+	bench(b, process.Config{Workers: 2}, quick{})
 }
 
 // quick is a handler that ends at once.
@@ -40,6 +40,14 @@ func (quick) Run(_ context.Context, task handler.Task) job.Exit {
 	}
 
 	return job.Exit{}
+}
+
+// crew is a worker whose jobs end together.
+type crew struct{ quick }
+
+// Start does nothing.
+func (crew) Start(s handler.Sink, attempts []*handler.Attempt) {
+	go s.Ended(attempts)
 }
 
 // count is a teller that counts ends.
@@ -60,7 +68,7 @@ func (c *count) Changed(job.Record, *float64)      {}
 func (c *count) Started(job.Record, time.Time)     {}
 func (c *count) Attempted(job.Record, job.Verdict) {}
 
-func bench(b *testing.B, cfg process.Config) {
+func bench(b *testing.B, cfg process.Config, h handler.Handler) {
 	b.Helper()
 
 	s, err := spool.Open(b.TempDir(), spool.Options{Name: "orders"})
@@ -88,7 +96,7 @@ func bench(b *testing.B, cfg process.Config) {
 	pool, err := process.New(cfg, process.Deps{
 		Folders: s, Lister: s, Intake: s, Locks: s, Results: s, Papers: s, Reserve: s,
 		Journal: j, Index: &ledger{Journal: j}, Births: j, Wishes: j, Teller: told,
-		Handler: quick{}, Ready: ready, Look: func(string) {}, Kill: make(chan struct{}),
+		Handler: h, Ready: ready, Look: func(string) {}, Kill: make(chan struct{}),
 		LoopPulse: still{}, FinishPulse: still{}, NotifyPulse: still{}, Log: zerolog.Nop(),
 	})
 	if err != nil {

@@ -43,6 +43,7 @@ type Pool struct {
 	trouble atomic.Pointer[string] // why outcomes cannot be written; nil: they can. The finisher writes.
 	counts  atomic.Pointer[Counts] // the loop writes, anyone reads
 	cutOff  context.CancelFunc     // ends the work; set by Run
+	intake  <-chan struct{}        // closed when no more is claimed; set by Run
 	fault   error                  // why the disk cannot be trusted; the loop writes, Run reads after its end
 	state   state                  // belongs to the loop
 	flights sync.WaitGroup         // attempt and upkeep goroutines
@@ -118,6 +119,8 @@ func (p *Pool) Run(intake, work context.Context) error {
 	}
 
 	work, p.cutOff = context.WithCancel(work)
+	p.intake = intake.Done()
+
 	defer p.cutOff()
 
 	var writers sync.WaitGroup

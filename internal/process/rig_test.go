@@ -40,6 +40,7 @@ type rig struct {
 	ended  chan error  // what Run returned
 	beats  pulse
 	heard  ear
+	group  *together // the handler; nil: it is another one
 
 	mu  sync.Mutex
 	run handle // what the handler does
@@ -121,6 +122,31 @@ func (r *rig) Run(ctx context.Context, task handler.Task) job.Exit {
 	return run(ctx, task)
 }
 
+// shared is the handler where attempts share processes.
+type shared struct{ *rig }
+
+// Start makes attempts.
+func (s shared) Start(sink handler.Sink, attempts []*handler.Attempt) {
+	for _, a := range attempts {
+		go func() {
+			a.Exit = s.Run(a.Context, a.Task)
+			sink.Ended([]*handler.Attempt{a})
+		}()
+	}
+}
+
+// handler returns the handler.
+func (r *rig) handler() handler.Handler {
+	switch {
+	case r.group != nil:
+		return r.group
+	case r.cfg.Shared:
+		return shared{r}
+	}
+
+	return r
+}
+
 // handles says what the handler does from now on.
 func (r *rig) handles(h handle) {
 	r.mu.Lock()
@@ -133,7 +159,7 @@ func (r *rig) deps() process.Deps {
 	return process.Deps{
 		Folders: r.disk, Lister: r.disk, Intake: r.disk, Locks: r.disk, Results: r.disk, Papers: r.disk, Reserve: r.disk,
 		Journal: r.ledger, Index: r.ledger, Births: r.ledger, Wishes: r.ledger, Teller: &r.heard,
-		Handler: r, Notify: r.notify, Ready: r.ready, Kill: r.stages.Killed(),
+		Handler: r.handler(), Notify: r.notify, Ready: r.ready, Kill: r.stages.Killed(),
 		Look: func(name string) {
 			r.book.add("look %s", name)
 			r.wishes <- name

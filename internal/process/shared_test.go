@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,5 +119,58 @@ func TestDied(t *testing.T) {
 		r.pass(time.Minute)
 		r.stops()
 		r.want("deferred/b", "failed/a")
+	})
+}
+
+// together is a handler whose attempts all end when there are so many.
+type together struct {
+	*rig
+
+	mu   sync.Mutex
+	many int
+	come []*handler.Attempt
+}
+
+// Start waits for more.
+func (g *together) Start(s handler.Sink, attempts []*handler.Attempt) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	for _, a := range attempts {
+		a.Exit = g.Run(a.Context, a.Task)
+	}
+
+	if g.come = append(g.come, attempts...); len(g.come) == g.many {
+		s.Ended(g.come)
+	}
+}
+
+// TestSharedTogether: each of those that end together is judged by itself, and none waits
+// for one whose judgement takes longer.
+func TestSharedTogether(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.Shared, r.cfg.Workers, r.cfg.Attempts = true, 4, 1
+		r.handles(func(_ context.Context, task handler.Task) job.Exit {
+			switch task.Job.Name {
+			case "bad":
+				return job.Exit{Code: 65}
+			case "killed": // it may be that we are to end too
+				return job.Exit{Code: -1, Signal: "SIGKILL"}
+			case "gone":
+				if err := os.Remove(task.Path); err != nil {
+					t.Error(err)
+				}
+			}
+
+			return job.Exit{}
+		})
+		r.inbox("well", "bad", "killed", "gone")
+		r.group = &together{rig: r, many: 4}
+		r.start()
+		r.pass(100 * time.Millisecond)
+		r.want("done/well", "failed/bad", "processing/killed")
+		r.pass(2 * time.Second)
+		r.want("done/well", "failed/bad", "failed/killed")
+		r.stops()
 	})
 }

@@ -28,33 +28,35 @@ const (
 func (p *Pool) startAll(intake, work context.Context) {
 	var group []*unit
 
+	holding := p.rules.Load() // others may come at any time
+
 	for intake.Err() == nil && p.free(time.Now()) > 0 {
 		u := p.pick()
 		if u == nil {
 			break
 		}
 
-		p.assign(work, u)
+		p.assign(work, u, holding)
 
 		if u.inside && !u.flush {
 			group = append(group, u)
 		} else { // it may take long: nobody is to wait for it
-			p.launch(intake, []*unit{u})
+			p.launch(u)
 		}
 	}
 
 	if len(group) > 0 {
-		p.launch(intake, group)
+		p.launch(group...)
 	}
 }
 
 // assign gives a slot to a unit.
-func (p *Pool) assign(work context.Context, u *unit) {
+func (p *Pool) assign(work context.Context, u *unit, holding *rules) {
 	s := &p.state
 	s.started++
 	u.started, u.serial, u.label = time.Now(), s.started, u.rec.File
 	u.trial = s.disk.closed
-	u.rules = p.rules.Load()
+	u.rules = holding
 	u.trigger = u.rec.Origin == job.Triggered
 	s.running[u.rec.ID] = u
 	s.names[u.rec.Name] = u
@@ -64,8 +66,8 @@ func (p *Pool) assign(work context.Context, u *unit) {
 }
 
 // launch makes attempts beside the loop.
-func (p *Pool) launch(intake context.Context, units []*unit) {
-	p.flights.Go(func() { p.attempt(intake, units) })
+func (p *Pool) launch(units ...*unit) {
+	p.flights.Go(func() { p.attempt(units) })
 }
 
 // free returns how many more attempts may be started now. While the handler

@@ -60,7 +60,7 @@ func (w *worker) bury(exit job.Exit, lock *os.File) {
 	w.report(exit, len(taken), asked)
 
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 
 	h.workers = slices.DeleteFunc(h.workers, func(other *worker) bool { return other == w })
 

@@ -12,9 +12,6 @@ import (
 	"importerd/internal/job"
 )
 
-// reportPause is how long after one report of a job the next is told at the earliest.
-const reportPause = 100 * time.Millisecond
-
 // Config is how the workers of a Handler are. It is not changed afterwards.
 type Config struct {
 	Service   *command.Service
@@ -32,6 +29,7 @@ type Handler struct {
 	mu      sync.Mutex // taken before that of the fleet
 	workers []*worker  // guarded by mu; until they were buried
 	queue   []*call    // guarded by mu; wait for a worker, the first come first
+	ended   []ending   // guarded by mu; to be given back by unlock
 	retired bool       // guarded by mu; workers go when they have no jobs
 }
 
@@ -52,113 +50,127 @@ func (f *Fleet) Handler(c Config) *Handler {
 // handler.ErrDied where the job alone can be the cause, and with handler.ErrShared where
 // another may be.
 func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
-	if err := h.fleet.haunted(task.Job.ID); err != nil {
-		return job.Exit{Code: -1, Err: err}
-	}
+	back := make(alone, 1)
+	a := &handler.Attempt{Context: ctx, Task: task}
 
-	c := &call{task: &task, ended: make(chan end, 1)}
+	h.Start(back, []*handler.Attempt{a})
+	<-back
 
-	for ctx.Err() == nil {
-		c.alone = h.fleet.isSuspect(task.Job.ID)
-		h.place(c) //nolint:contextcheck // workers outlive who asks for them
-
-		e := h.await(ctx, c)
-		switch {
-		case !e.again:
-			return h.conclude(ctx, c, e.exit)
-		case e.shared && errors.Is(context.Cause(ctx), handler.ErrTimeout):
-			exit := job.Exit{Code: -1, RetryAfter: togetherPause, Err: errNotRead}
-
-			return h.conclude(ctx, c, exit)
-		}
-	}
-
-	return job.Exit{Code: -1, Err: context.Cause(ctx)}
+	return a.Exit
 }
 
-// conclude makes the exit of an attempt what the caller is to see.
-func (h *Handler) conclude(ctx context.Context, c *call, exit job.Exit) job.Exit {
-	if !c.began.IsZero() {
-		exit.Took = time.Since(c.began)
-	}
+// alone takes the attempt of a Run back. Start sends, Run receives; it holds one and is
+// never closed.
+type alone chan struct{}
 
-	died, ok := errors.AsType[*endError](exit.Err)
+// Ended takes it.
+func (a alone) Ended([]*handler.Attempt) { a <- struct{}{} }
 
-	switch {
-	case ok && !errors.Is(died, handler.ErrShared) && errors.Is(context.Cause(ctx), handler.ErrTimeout):
-		exit.Err = nil // it was ended for that
-	case ok:
-		addReason(c.task.Log, c.task.Job.Attempt, died.text)
-	case exit.Err == nil:
-		addReason(c.task.Log, c.task.Job.Attempt, string(exit.Tail))
-	}
+// Start has workers do attempts; see handler.Starter and Run. They are said all of them
+// at once.
+func (h *Handler) Start(s handler.Sink, attempts []*handler.Attempt) {
+	calls := make([]call, len(attempts))
 
-	return exit
-}
-
-// await waits for what becomes of a call, delivers what is reported meanwhile, and
-// makes the worker give it up when ctx is done.
-func (h *Handler) await(ctx context.Context, c *call) end {
-	var pause, grace <-chan time.Time
-
-	asked, news := ctx.Done(), h.news(c)
-
-	for {
-		select {
-		case e := <-c.ended:
-			h.deliver(c)
-
-			return e
-		case <-news:
-			h.deliver(c)
-
-			news, pause = nil, time.After(reportPause)
-		case <-pause:
-			news, pause = h.news(c), nil
-		case <-asked:
-			asked = nil
-
-			//nolint:contextcheck // workers outlive who asks for them
-			if h.giveUp(c, context.Cause(ctx)) {
-				grace = time.After(h.cfg.KillAfter)
-			}
-		case <-grace:
-			grace = nil
-
-			h.end(c)
-		}
-	}
-}
-
-// giveUp asks for the end of a call, and says whether the worker has a grace for it.
-func (h *Handler) giveUp(c *call, cause error) bool {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 
-	w := c.worker
+	for i, a := range attempts {
+		c := &calls[i]
+		c.h, c.sink, c.attempt, c.task = h, s, a, &a.Task
+
+		switch err := h.fleet.haunted(a.Task.Job.ID); {
+		case err != nil:
+			c.finish(end{exit: job.Exit{Code: -1, Err: err}})
+		case a.Context.Err() != nil:
+			c.finish(end{again: true})
+		default:
+			//nolint:contextcheck // workers outlive who asks for them
+			c.stop = context.AfterFunc(a.Context, func() { h.giveUp(c) })
+			h.enqueue(c)
+		}
+	}
+
+	h.dispatch()
+}
+
+// unlock lets go of mu: what workers are to be said is written, and what has ended is
+// given back.
+func (h *Handler) unlock() {
+	ended := h.ended
+	h.ended = nil
+
+	for _, w := range h.workers {
+		w.line.flush()
+	}
+
+	h.mu.Unlock()
+
+	for len(ended) > 0 {
+		n := 1
+		for n < len(ended) && ended[n].sink == ended[0].sink {
+			n++
+		}
+
+		giveBack(ended[:n])
+		ended = ended[n:]
+	}
+}
+
+// giveBack gives attempts back to whoever has begun them.
+func giveBack(ended []ending) {
+	attempts := make([]*handler.Attempt, 0, len(ended))
+
+	for i := range ended {
+		e := &ended[i]
+
+		exit, over := e.outcome(e.end)
+		if !over {
+			continue
+		}
+
+		if e.stop != nil {
+			e.stop()
+		}
+
+		if e.reported {
+			e.tell() // and waits for what is just being told: nothing comes afterwards
+		}
+
+		e.attempt.Exit = exit
+		attempts = append(attempts, e.attempt)
+	}
+
+	if len(attempts) > 0 {
+		ended[0].sink.Ended(attempts)
+	}
+}
+
+// giveUp asks for the end of a call: its context is done.
+func (h *Handler) giveUp(c *call) {
+	h.mu.Lock()
+	defer h.unlock()
+
+	cause := context.Cause(c.attempt.Context)
 
 	switch {
 	case c.over:
-	case w == nil: // it waits for its turn
+	case c.worker == nil: // it waits for its turn
 		h.queue = slices.DeleteFunc(h.queue, func(other *call) bool { return other == c })
 		c.finish(end{again: true, shared: true})
 		h.dispatch() // those behind it may have waited for it alone
 	case errors.Is(cause, handler.ErrTimeout), errors.Is(cause, handler.ErrTerminate):
 		c.asked = true
-		w.say(func(b []byte) []byte { return appendCancel(b, c.task.Job.ID) })
-
-		return true
+		c.worker.say(func(b []byte) []byte { return appendCancel(b, c.task.Job.ID) })
+		c.grace = time.AfterFunc(h.cfg.KillAfter, func() { h.end(c) })
 	default: // all are to end
-		w.end()
+		c.worker.end()
 	}
-
-	return false
 }
 
 // end asks the worker that has a call to end.
 func (h *Handler) end(c *call) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 
 	if !c.over && c.worker != nil {
 		c.worker.blamed = true
@@ -166,14 +178,26 @@ func (h *Handler) end(c *call) {
 	}
 }
 
-// place gives a call to a worker, or lets it wait for one.
-func (h *Handler) place(c *call) {
+// place gives a call to another worker; false: it is not wanted any more.
+func (h *Handler) place(c *call) bool {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 
-	c.worker, c.over, c.asked = nil, false, false
-	h.queue = append(h.queue, c)
+	if c.attempt.Context.Err() != nil { // giveUp may have come already
+		return false
+	}
+
+	h.enqueue(c)
 	h.dispatch()
+
+	return true
+}
+
+// enqueue lets a call wait for a worker. mu is held.
+func (h *Handler) enqueue(c *call) {
+	c.worker, c.over, c.asked, c.grace = nil, false, false, nil
+	c.alone = h.fleet.isSuspect(c.task.Job.ID)
+	h.queue = append(h.queue, c)
 }
 
 // dispatch gives those who wait to workers, strictly in their order: so whoever needs a

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,22 +16,39 @@ type outgoing struct{ *pipe }
 
 // pipe is what an outgoing shares with its goroutine.
 type pipe struct {
-	wake chan struct{} // add, end and stop send, run receives; holds one; never closed
+	wake chan struct{} // flush, start, end and stop send, run receives; holds one; never closed
 	gone sync.WaitGroup
 
-	mu      sync.Mutex // taken after that of the handler
-	file    *os.File   // guarded by mu; nil: not open
-	twin    *os.File   // guarded by mu; the same pipe, by which its other end is watched
-	next    []byte     // guarded by mu; not yet written
-	added   int64      // guarded by mu; bytes that were to be written so far
-	sent    int64      // guarded by mu; of these, that are written
-	busy    bool       // guarded by mu; some are just being written
-	ended   bool       // guarded by mu; nothing follows: the file is to be closed
-	stopped bool       // guarded by mu; the process has ended
-	closed  bool       // guarded by mu; of the file
+	mu   sync.Mutex // taken after that of the handler
+	file *os.File   // guarded by mu; nil: not open
+	twin *os.File   // guarded by mu; the same pipe, by which its other end is watched
+	next []byte     // guarded by mu; not yet written
+
+	conn syscall.RawConn    // guarded by mu; of file; nil: run is not there yet
+	push func(uintptr) bool // writes of next what the pipe takes at once; mu is held
+	took int                // guarded by mu; what push has written
+
+	added   int64 // guarded by mu; bytes that were to be written so far
+	sent    int64 // guarded by mu; of these, that are written
+	busy    bool  // guarded by mu; some are just being written
+	ended   bool  // guarded by mu; nothing follows: the file is to be closed
+	stopped bool  // guarded by mu; the process has ended
+	closed  bool  // guarded by mu; of the file
 }
 
-func newOutgoing() outgoing { return outgoing{&pipe{wake: make(chan struct{}, 1)}} }
+func newOutgoing() outgoing {
+	p := &pipe{wake: make(chan struct{}, 1)}
+	p.push = func(fd uintptr) bool {
+		n, err := unix.Write(int(fd), p.next)
+		if err == nil {
+			p.took = n
+		}
+
+		return true // run waits where it must
+	}
+
+	return outgoing{p}
+}
 
 // open makes the pipe and returns the end that the process gets.
 func (p *pipe) open() (int, error) {
@@ -65,6 +83,11 @@ func (p *pipe) open() (int, error) {
 // start begins to write. If the process closes its end, also by its own end, broken is
 // called once.
 func (p *pipe) start(broken func()) {
+	p.mu.Lock()
+	p.conn, _ = p.file.SyscallConn() // nil: run writes all
+	p.poke()
+	p.mu.Unlock()
+
 	p.gone.Go(p.run)
 	p.gone.Go(func() {
 		if p.breaks() {
@@ -94,7 +117,7 @@ func (p *pipe) breaks() bool {
 	return err == nil && broken
 }
 
-// add adds what is to be written, and returns where it begins.
+// add adds what flush is to write, and returns where it begins.
 func (p *pipe) add(appendTo func([]byte) []byte) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,9 +125,32 @@ func (p *pipe) add(appendTo func([]byte) []byte) int64 {
 	at, before := p.added, len(p.next)
 	p.next = appendTo(p.next)
 	p.added += int64(len(p.next) - before)
-	p.poke()
 
 	return at
+}
+
+// flush writes what was added. What the pipe does not take at once it leaves to run, so
+// that it never waits.
+func (p *pipe) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	if len(p.next) == 0 {
+		return
+	}
+
+	if p.conn != nil && !p.busy && !p.stopped && !p.closed {
+		p.took = 0
+
+		if err := p.conn.Write(p.push); err == nil {
+			p.sent += int64(p.took)
+			p.next = append(p.next[:0], p.next[p.took:]...)
+		}
+	}
+
+	if len(p.next) > 0 {
+		p.poke()
+	}
 }
 
 // end closes the pipe when all is written.

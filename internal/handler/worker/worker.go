@@ -117,7 +117,7 @@ func (w *worker) say(add func([]byte) []byte) int64 { return w.line.add(add) }
 // hear takes what came on descriptor 3.
 func (w *worker) hear(b []byte) {
 	w.h.mu.Lock()
-	defer w.h.mu.Unlock()
+	defer w.h.unlock()
 
 	w.ears.take(b, w.understand)
 	w.rest()
@@ -227,7 +227,7 @@ func (w *worker) deaf() {
 // giveBack gives what a deaf worker has not read to others.
 func (w *worker) giveBack() {
 	w.h.mu.Lock()
-	defer w.h.mu.Unlock()
+	defer w.h.unlock()
 
 	if w.buried {
 		return
