@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"time"
@@ -38,8 +39,9 @@ func (p *program) sink() io.Writer {
 }
 
 // logger returns what the options say, writing to out, which leads to standard
-// error. It writes no times where the journal does.
-func (p *program) logger(o logOptions, out io.Writer) zerolog.Logger {
+// error, and what takes several of its lines at a time. It writes no times where the
+// journal does.
+func (p *program) logger(o logOptions, out io.Writer) (zerolog.Logger, io.Writer) {
 	level, err := zerolog.ParseLevel(o.level)
 	if err != nil {
 		panic("bug: " + err.Error())
@@ -50,17 +52,32 @@ func (p *program) logger(o logOptions, out io.Writer) zerolog.Logger {
 	zerolog.DurationFieldUnit = time.Second
 
 	stamped := !p.supervisor.Journal(p.stderr)
-	log := zerolog.New(out)
 
 	if o.format == "console" || o.format == "auto" && term.IsTerminal(int(p.stderr.Fd())) {
-		log = zerolog.New(consoleWriter(p.stderr, out, stamped))
+		out = eachLine{consoleWriter(p.stderr, out, stamped)}
 	}
+
+	log := zerolog.New(out)
 
 	if stamped {
 		log = log.With().Timestamp().Logger()
 	}
 
-	return log.Level(level)
+	return log.Level(level), out
+}
+
+// eachLine gives lines to a writer that takes one at a time.
+type eachLine struct{ to io.Writer }
+
+// Write writes whole lines.
+func (e eachLine) Write(lines []byte) (int, error) {
+	for line := range bytes.Lines(lines) {
+		if _, err := e.to.Write(line); err != nil {
+			return 0, err //nolint:wrapcheck // it says what it is
+		}
+	}
+
+	return len(lines), nil
 }
 
 // consoleWriter writes for people, in colour on a terminal; the library heeds

@@ -12,7 +12,7 @@ import (
 // dropped: the work must not hang because nobody reads the log.
 const logPatience = time.Second
 
-// logQueue hands lines on to a writer that may stop taking them for a while, or
+// logQueue hands lines, one or several at a time, on to a writer that may stop taking them for a while, or
 // for ever, as a pipe does whose reader hangs. A line is written when Write
 // returns, for the journal notes next that it was told; only where the reader
 // hangs lines are dropped, counted and told of later.
@@ -40,7 +40,7 @@ func newLogQueue(to io.Writer) *logQueue {
 // Write writes a line, or drops it. It never fails.
 func (q *logQueue) Write(text []byte) (int, error) {
 	if q.stalled.Load() {
-		q.lost.Add(1)
+		q.lose(text)
 
 		return len(text), nil
 	}
@@ -54,7 +54,7 @@ func (q *logQueue) Write(text []byte) (int, error) {
 	case q.lines <- line:
 	case <-patience.C:
 		q.stalled.Store(true)
-		q.lost.Add(1)
+		q.lose(text)
 
 		return len(text), nil
 	}
@@ -67,6 +67,9 @@ func (q *logQueue) Write(text []byte) (int, error) {
 
 	return len(text), nil
 }
+
+// lose counts lines that are dropped.
+func (q *logQueue) lose(text []byte) { q.lost.Add(int64(bytes.Count(text, []byte("\n")))) }
 
 // run writes what comes until close.
 func (q *logQueue) run() {
@@ -90,7 +93,7 @@ func (q *logQueue) write(line logLine) {
 	q.stalled.Store(false)
 
 	if err != nil { // a log that nobody takes is no reason to end
-		q.lost.Add(1)
+		q.lose(line.text)
 
 		return
 	}

@@ -132,7 +132,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 
 	defer lines.close(logGrace)
 
-	log := d.logger(d.log, lines)
+	log, to := d.logger(d.log, lines)
 	if d.warning != nil {
 		log.Warn().Err(d.warning).Msg("from the service manager")
 	}
@@ -148,7 +148,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 	warnOfFiles(log, cfg)
 
 	a, err := app.New(cmd.Context(), app.Options{
-		Config: cfg, Environ: d.environ, Env: d.supervisor, Once: d.once, Log: log,
+		Config: cfg, Environ: d.environ, Env: d.supervisor, Once: d.once, Log: log, LogTo: to,
 		Version: thisBuild().Version, Sockets: d.sockets, Reload: d.again(log), Enters: true,
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -52,6 +53,8 @@ type Options struct {
 	// cgroups also where the kernel may not start a process in one.
 	Enters bool
 	Log    zerolog.Logger
+	// LogTo takes several whole lines of Log at a time; nil: each is written by itself.
+	LogTo io.Writer
 }
 
 // App is the daemon.

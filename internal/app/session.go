@@ -130,7 +130,7 @@ func (l *line) deps(s *session, r *rules) process.Deps {
 		Kill:      l.app.stages.Killed(),
 		LoopPulse: s.pulse(dog, r.Name+" pool"), FinishPulse: s.pulse(dog, r.Name+" finisher"),
 		NotifyPulse: s.pulse(dog, r.Name+" on_failed"),
-		Log:         l.log,
+		Log:         l.log, LogTo: l.app.opts.LogTo,
 	}
 }
 

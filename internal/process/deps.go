@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"io"
 	"iter"
 	"os"
 	"syscall"
@@ -59,6 +60,8 @@ type Deps struct {
 	// come round.
 	LoopPulse, FinishPulse, NotifyPulse Pulse
 	Log                                 zerolog.Logger
+	// LogTo takes several whole lines of Log at a time; nil: each is written by itself.
+	LogTo io.Writer
 }
 
 // Intake is the inbox as the pool sees it.

@@ -30,7 +30,9 @@ func (b *book) add(format string, args ...any) {
 
 // Write takes lines of the log.
 func (b *book) Write(text []byte) (int, error) {
-	b.add("log %s", bytes.TrimSpace(text))
+	for line := range bytes.Lines(text) {
+		b.add("log %s", bytes.TrimSpace(line))
+	}
 
 	return len(text), nil
 }

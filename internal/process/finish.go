@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"importerd/internal/job"
+
+	"github.com/rs/zerolog"
 )
 
 // confirmAfter is how long what was told waits for a group with which the journal
@@ -25,14 +27,21 @@ type finisher struct {
 	cutOff context.CancelFunc
 	stuck  []*unit // what the disk would not take yet
 	told   []*unit // written and told, but the journal does not know it yet: it learns it with the next group
-	tries  int     // in a row that something was stuck
-	spent  bool    // the reserve was given up and is not whole again
-	lonely bool    // what was told is to be confirmed although there is no group to do it with
-	lost   bool    // a flush has failed: nothing is written or told any more
+	log    zerolog.Logger
+	sheaf  sheaf // of log
+	tries  int   // in a row that something was stuck
+	spent  bool  // the reserve was given up and is not whole again
+	lonely bool  // what was told is to be confirmed although there is no group to do it with
+	lost   bool  // a flush has failed: nothing is written or told any more
 }
 
 func newFinisher(p *Pool, cutOff context.CancelFunc) *finisher {
-	return &finisher{pool: p, cutOff: cutOff}
+	f := &finisher{pool: p, cutOff: cutOff, log: p.deps.Log, sheaf: sheaf{to: p.deps.LogTo}}
+	if f.sheaf.to != nil {
+		f.log = f.log.Output(&f.sheaf)
+	}
+
+	return f
 }
 
 // run finishes units until the loop closes the channel. What is still stuck
@@ -131,11 +140,7 @@ func (f *finisher) group() error {
 
 	f.leave(ended)
 
-	for _, u := range ended {
-		if !u.nothing && !u.undone {
-			f.pool.tell(u)
-		}
-	}
+	f.tell(ended)
 
 	f.own()
 
@@ -152,6 +157,17 @@ func (f *finisher) group() error {
 	f.note(errors.Join(err, confirmErr))
 
 	return nil
+}
+
+// tell says what became of jobs. All that is logged is written before it returns.
+func (f *finisher) tell(units []*unit) {
+	for _, u := range units {
+		if !u.nothing && !u.undone {
+			f.pool.tell(u, &f.log)
+		}
+	}
+
+	f.sheaf.flush()
 }
 
 // leave takes those off that are not stuck.

@@ -321,7 +321,7 @@ func (r *recovery) write(units []*unit) error {
 	}
 
 	for _, u := range ended {
-		r.tell(u)
+		r.tell(u, &r.deps.Log)
 
 		if u.verdict == job.Interrupted {
 			r.deps.Teller.Attempted(u.rec, u.verdict)

@@ -164,7 +164,7 @@ func (r *rig) deps() process.Deps {
 			r.book.add("look %s", name)
 			r.wishes <- name
 		},
-		LoopPulse: &r.beats, FinishPulse: &pulse{}, NotifyPulse: &pulse{}, Log: zerolog.New(r.book),
+		LoopPulse: &r.beats, FinishPulse: &pulse{}, NotifyPulse: &pulse{}, Log: zerolog.New(r.book), LogTo: r.book,
 	}
 }
 

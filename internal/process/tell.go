@@ -27,7 +27,7 @@ func (p *Pool) line(e *zerolog.Event, rec *job.Record) *zerolog.Event {
 }
 
 // tell says what became of a job, now that it is true after a power cut.
-func (p *Pool) tell(u *unit) {
+func (p *Pool) tell(u *unit, log *zerolog.Logger) {
 	rec := &u.rec
 
 	switch {
@@ -41,7 +41,7 @@ func (p *Pool) tell(u *unit) {
 	}
 
 	level, message := headline(u)
-	details(p.line(p.deps.Log.WithLevel(level), rec), u).Msg(message)
+	details(p.line(log.WithLevel(level), rec), u).Msg(message)
 
 	if rec.State.Ended() {
 		p.deps.Teller.Ended(*rec)

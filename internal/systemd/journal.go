@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +40,24 @@ func NewJournal(socket string, standby io.Writer) *Journal {
 	return &Journal{socket: socket, standby: standby}
 }
 
-// Write hands on one line.
-func (j *Journal) Write(line []byte) (int, error) {
+// Write hands on lines, each by itself.
+func (j *Journal) Write(lines []byte) (int, error) {
+	written := 0
+
+	for line := range bytes.Lines(lines) {
+		n, err := j.write(line)
+		written += n
+
+		if err != nil {
+			return written, err
+		}
+	}
+
+	return written, nil
+}
+
+// write hands on one line.
+func (j *Journal) write(line []byte) (int, error) {
 	native, err := message(line)
 	if err == nil {
 		err = j.send(native)

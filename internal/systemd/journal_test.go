@@ -187,6 +187,27 @@ func TestJournalFields(t *testing.T) {
 	}
 }
 
+// TestJournalLines: lines that are written together are messages of their own.
+func TestJournalLines(t *testing.T) {
+	t.Parallel()
+
+	path := filepath.Join(t.TempDir(), "socket")
+	conn := listen(t, path)
+	j := NewJournal(path, failing{t})
+
+	if _, err := j.Write([]byte(`{"message":"one"}` + "\n" + `{"message":"two"}` + "\n")); err != nil {
+		t.Fatal(err)
+	}
+
+	defer j.conn.Close()
+
+	for _, want := range []string{"one", "two"} {
+		if got := receive(t, conn); !slices.Equal(got["MESSAGE"], []string{want}) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // TestJournalThatNobodyReads: a line waits, without being lost or sent twice, and goes
 // on when somebody reads.
 func TestJournalThatNobodyReads(t *testing.T) {
