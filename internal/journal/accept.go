@@ -29,7 +29,7 @@ func (j *Journal) Accept(rec job.Record) error {
 
 // refuse says why a new job may not be recorded; nil: it may.
 func (s *stage) refuse(w *writer, rec *job.Record) (refused, err error) {
-	found, err := w.find(s, rec.ID)
+	found, _, err := w.find(s, rec.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *stage) refuse(w *writer, rec *job.Record) (refused, err error) {
 	}
 
 	if rec.Origin == job.Triggered && len(s.triggers) > 0 {
-		first, _ := s.find(s.triggers[0])
+		first, _, _ := s.find(s.triggers[0])
 
 		return &job.BusyError{ID: s.triggers[0], State: first.shown()}, nil
 	}

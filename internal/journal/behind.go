@@ -12,12 +12,12 @@ func (j *Journal) Behind(id job.ID) bool {
 	defer k.mu.RUnlock()
 
 	mine, open := k.slots[id]
-	if !open || k.names[mine.name] < 2 {
+	if !open || !mine.open || k.names[mine.name] < 2 {
 		return false
 	}
 
 	for _, other := range k.slots { // seldom: most names are there once
-		if other.name == mine.name && other.seq < mine.seq && !other.state.Ended() {
+		if other.open && other.name == mine.name && other.seq < mine.seq && !other.state.Ended() {
 			return true
 		}
 	}

@@ -16,6 +16,7 @@ import (
 type conn struct {
 	tls      *libc.TLS // what SQLite takes for its thread
 	db       uintptr   // sqlite3*
+	counters uintptr   // room for two numbers of written
 	prepared []*stmt
 }
 
@@ -67,7 +68,13 @@ func (c *conn) open(path string) error {
 		rc = sqlite3.Xsqlite3_extended_result_codes(c.tls, c.db, 1)
 	}
 
-	return c.check(rc)
+	if err := c.check(rc); err != nil {
+		return err
+	}
+
+	c.counters, err = c.pointer()
+
+	return err
 }
 
 // errNoMemory says that C's allocator has nothing left.
@@ -112,6 +119,21 @@ func (c *conn) exec(script string) error {
 	return c.check(sqlite3.Xsqlite3_exec(c.tls, c.db, text, 0, 0, 0))
 }
 
+// written returns how many pages have gone into the -wal since they were last counted
+// from zero.
+func (c *conn) written(fromZero bool) int {
+	var reset int32
+	if fromZero {
+		reset = 1
+	}
+
+	const op = sqlite3.SQLITE_DBSTATUS_CACHE_WRITE
+
+	sqlite3.Xsqlite3_db_status(c.tls, c.db, op, c.counters, c.counters+4, reset) // no error of it can be
+
+	return int(libc.AtomicLoadPInt32(c.counters))
+}
+
 // first runs a query and calls read for its first row, if there is one.
 func (c *conn) first(query string, read func(s *stmt)) error {
 	s, err := c.prepare(query)
@@ -135,6 +157,7 @@ func (c *conn) close() error {
 		err = c.check(sqlite3.Xsqlite3_close(c.tls, c.db))
 	}
 
+	libc.Xfree(c.tls, c.counters)
 	c.tls.Close()
 
 	return err

@@ -10,7 +10,11 @@
 // about a hundred bytes, and counts. The history may grow: nothing that is done
 // for each file looks at it. Two indexes cover it: the one on the id, and the one
 // on the number of the end, which is cheap since each entry is the last one. The
-// others have only jobs that are few.
+// others have only jobs that are few, and stand on columns that seldom change: a job's
+// start touches none of them.
+//
+// What is written for each job goes through SQLite's own calls (conn, stmt), on one
+// connection. What is read goes through database/sql, on others.
 //
 // # Files
 //
@@ -20,12 +24,13 @@
 //	journal.db-damaged  the journal was found damaged, and how; it is set aside at the next start
 //
 // application_id is 0x696d706a ("impj"), user_version the version of the
-// schema; this is version 2. A journal of a later version is refused and left as
+// schema; this is version 3. A journal of a later version is refused and left as
 // it is. One of an earlier version is brought up, in one transaction for each
 // version; before that it can be read.
 //
 //	1  the first one
 //	2  columns origin, exit_max_memory, exit_cpu; cursor and wish, reserved before, are used
+//	3  column waits, by which job_due goes now
 //
 // # Table job
 //
@@ -46,6 +51,7 @@
 //	size              bytes
 //	created_at, started_at, finished_at
 //	due_at            of a deferred job: not before this; NULL: at once
+//	waits             1: it is deferred and its file lies in deferred/: it is due at due_at
 //	exit_code         of the last attempt; -1: by a signal, or never started; NULL: none has ended
 //	exit_signal       the signal it died of
 //	exit_error        why it could not be started or looked after

@@ -63,7 +63,7 @@ func (k *known) setDue(at time.Time, generation uint64) {
 
 // dueSQL selects what waits, the longest due first; those due at once come
 // first of all.
-const dueSQL = "WHERE state = 'deferred' AND move_to IS NULL ORDER BY due_at, seq LIMIT ?"
+const dueSQL = "WHERE waits = 1 ORDER BY due_at, seq LIMIT ?"
 
 // readDue is Due by the database.
 func (j *Journal) readDue(now time.Time, n int, generation uint64) ([]job.Record, time.Time, error) {

@@ -86,7 +86,8 @@ func TestCutDueBringsLaterTimesDown(t *testing.T) {
 	now := time.Now()
 	limit := now.Add(10 * time.Minute)
 
-	must(t, j.Note(deferred("far", now.AddDate(300, 0, 0)), deferred("near", now.Add(time.Minute))))
+	far := deferred("far", now.AddDate(300, 0, 0))
+	must(t, j.Note(far, deferred("near", now.Add(time.Minute))))
 
 	_, next, err := j.Due(now, 0)
 	must(t, err)
@@ -102,6 +103,17 @@ func TestCutDueBringsLaterTimesDown(t *testing.T) {
 
 	if len(due) != 2 || due[0].Name != "near" || !due[1].DueAt.Equal(limit) || !next.IsZero() {
 		t.Errorf("due: %v, next %v", due, next)
+	}
+
+	far.DueAt = now.Add(time.Hour)
+	must(t, j.Note(far))
+	must(t, j.CutDue(limit))
+
+	far.Error = "as it was" // who notes it again does not know of the cut
+	must(t, j.Note(far))
+
+	if e, err := j.Get(far.ID); err != nil || !e.DueAt.Equal(far.DueAt) {
+		t.Errorf("due at %v, want %v, %v", e.DueAt, far.DueAt, err)
 	}
 }
 

@@ -18,26 +18,26 @@ const (
 // Drop forgets jobs that never came to be: their claims failed. One that is
 // not known is no error.
 func (j *Journal) Drop(ids ...job.ID) error {
-	return j.remove(ids, func(slot) bool { return true })
+	return j.remove(ids, func(*facts) bool { return true })
 }
 
 // Remove forgets jobs for good. One that is open, since a retry has brought it
 // back meanwhile, stays; those that are not known are no error. It need not
 // survive a power cut.
 func (j *Journal) Remove(ids ...job.ID) error {
-	return j.remove(ids, func(old slot) bool { return old.state.Ended() && !old.open })
+	return j.remove(ids, func(old *facts) bool { return old.state.Ended() && !old.open })
 }
 
 // remove forgets those of the jobs that may be forgotten.
-func (j *Journal) remove(ids []job.ID, may func(slot) bool) error {
+func (j *Journal) remove(ids []job.ID, may func(*facts) bool) error {
 	return j.submit(&request{do: func(w *writer, s *stage) error {
 		for _, id := range ids {
-			old, err := w.find(s, id)
+			old, at, err := w.find(s, id)
 			if err != nil {
 				return err
 			}
 
-			if old.state == "" || !may(old) {
+			if old.state == "" || !may(&old) {
 				continue
 			}
 
@@ -47,7 +47,7 @@ func (j *Journal) remove(ids []job.ID, may func(slot) bool) error {
 				return err
 			}
 
-			s.set(id, old, slot{}, time.Time{})
+			s.set(id, at, &old, &facts{})
 		}
 
 		told := max(s.cursor, s.known.cursor.Load())
@@ -61,7 +61,7 @@ func (j *Journal) remove(ids []job.ID, may func(slot) bool) error {
 // it: the clock was set back. Paused jobs wait for a person, not for a time.
 func (j *Journal) CutDue(limit time.Time) error {
 	return j.submit(&request{durable: true, do: func(w *writer, s *stage) error {
-		s.cut = true
+		s.cutDue(limit)
 		at := moment(limit)
 
 		return w.conn.exec(fmt.Sprintf(

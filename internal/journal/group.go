@@ -17,7 +17,7 @@ type request struct {
 	durable bool
 
 	// wake tells the caller to go on: served, or to write for all who wait. The
-	// leader sends once; nobody closes it. It has room for one.
+	// leader sends once; nobody closes it. It has room for one. nil: its caller leads.
 	wake   chan struct{}
 	served bool  // set before wake is sent
 	err    error // set before wake is sent
@@ -26,8 +26,6 @@ type request struct {
 // submit writes r together with all that waits, and flushes it where that is asked
 // for, while the next is written.
 func (j *Journal) submit(r *request) error {
-	r.wake = make(chan struct{}, 1)
-
 	leads, err := j.enqueue(r)
 	if err != nil {
 		return err
@@ -90,6 +88,8 @@ func (j *Journal) enqueue(r *request) (bool, error) {
 	}
 
 	if j.leading {
+		r.wake = make(chan struct{}, 1)
+
 		return false, nil
 	}
 
@@ -148,6 +148,11 @@ func (j *Journal) serve(group []*request) {
 
 func (r *request) answer(err error) {
 	r.served, r.err = true, err
+
+	if r.wake == nil {
+		return
+	}
+
 	r.wake <- struct{}{} // its room: this is the only one, or the one that made it lead was taken
 }
 
@@ -159,6 +164,8 @@ func (j *Journal) write(group []*request) error {
 
 	s := newStage(j.known)
 	if err := j.writer.transact(group, s); err != nil {
+		j.known.undo(s)
+
 		return j.fail(err)
 	}
 

@@ -12,27 +12,38 @@ import (
 	"importerd/internal/job"
 )
 
-// slot is what is kept in memory of a job.
-type slot struct {
-	seq   int64
-	name  uint64 // hash of the name as dropped
-	state job.State
-	wish  job.Wish
-	open  bool
-	waits bool // deferred, and its file lies in deferred/
-
-	cursor int64 // as recorded, as far as known; 0: none, or not known
+// facts are what is kept in memory of a job.
+type facts struct {
+	seq    int64
+	name   uint64 // hash of the name as dropped
+	state  job.State
+	wish   job.Wish
+	open   bool
+	waits  bool      // deferred, and its file lies in deferred/
+	due    time.Time // as recorded; zero: at once
+	cursor int64     // as recorded, as far as known; 0: none, or not known
 
 	trigger bool
 }
 
+// slot is the place of a job in memory. Besides the open jobs it is there for those
+// that the transaction on its way brings or takes.
+type slot struct {
+	facts      // as written
+	staged int // of the transaction on its way: 1 + its place there; 0: not in it. Only who writes looks at it
+}
+
 // shown is as of a job.Record.
-func (s slot) shown() job.State {
-	return (&job.Record{State: s.state, Wish: s.wish}).Shown()
+func (f *facts) shown() job.State {
+	if f.wish == job.NoWish {
+		return f.state
+	}
+
+	return (&job.Record{State: f.state, Wish: f.wish}).Shown()
 }
 
 // triggers says whether the job is a trigger that keeps others out.
-func (s slot) triggers() bool { return s.trigger && s.open }
+func (f *facts) triggers() bool { return f.trigger && f.open }
 
 // known is what must be answered without the database. Only who writes changes
 // it; what is on its way lies in a stage.
@@ -40,7 +51,7 @@ type known struct {
 	seed maphash.Seed
 
 	mu     sync.RWMutex
-	slots  map[job.ID]slot   // guarded by mu; the open jobs
+	slots  map[job.ID]*slot  // guarded by mu; the open jobs
 	names  map[uint64]int32  // guarded by mu; how many open jobs have a name
 	counts map[job.State]int // guarded by mu; jobs of each state, as it is shown
 	next   int64             // guarded by mu; seq of the next new job
@@ -59,20 +70,22 @@ type known struct {
 	dueAt    time.Time // guarded by mu; when the first of those that wait is due
 	dueKnown bool      // guarded by mu; dueAt is valid; zero: none waits
 	dueGen   uint64    // guarded by mu; changes with those that wait
+
+	room []change // of the last transaction, for the next one; only who writes looks at it
 }
 
 func newKnown() *known {
 	return &known{
-		seed: maphash.MakeSeed(), slots: map[job.ID]slot{}, names: map[uint64]int32{}, counts: map[job.State]int{}, next: 1,
+		seed: maphash.MakeSeed(), slots: map[job.ID]*slot{}, names: map[uint64]int32{}, counts: map[job.State]int{}, next: 1,
 	}
 }
 
-// slotOf returns what is to be kept of rec, but for its Wish: that is wish.
-func (k *known) slotOf(seq int64, rec *job.Record, wish job.Wish) slot {
-	return slot{
-		wish: wish, trigger: rec.Origin == job.Triggered,
+// factsOf returns what is to be kept of rec, but for its Wish: that is wish.
+func (k *known) factsOf(seq int64, rec *job.Record, wish job.Wish) facts {
+	return facts{
+		wish: wish, trigger: rec.Origin == job.Triggered, due: rec.DueAt, cursor: rec.Cursor,
 		seq: seq, name: maphash.String(k.seed, rec.Name), state: rec.State, open: isOpen(rec),
-		waits: rec.State == job.Deferred && rec.Moving == nil,
+		waits: waits(rec),
 	}
 }
 
@@ -107,60 +120,83 @@ func (j *Journal) Shown(state job.State) int {
 	return j.known.counts[state]
 }
 
-// change is what becomes of a job in a transaction; a slot without a state is
-// none.
+// change is what becomes of a job in a transaction; facts without a state: there is
+// no such job.
 type change struct {
-	old, now slot
-	due      time.Time // of now
+	id   job.ID
+	slot *slot
+	now  facts
 }
 
 // stage holds what a transaction changes until it is written.
 type stage struct {
 	known     *known
-	changes   map[job.ID]change
+	changes   []change
 	next      int64
 	low, high job.ID
-	cut       bool // times of those that wait have changed
+	cut       *time.Time // later times of those that are deferred become this one
 	cursor    int64
 	triggers  []job.ID
 	paused    bool
 }
 
+// newStage begins with what is known. Only who writes may, one after the other.
 func newStage(k *known) *stage {
 	return &stage{
-		known: k, changes: map[job.ID]change{}, next: k.next, low: k.low, high: k.high,
-		triggers: k.triggers, paused: k.paused,
+		known: k, changes: k.room[:0], next: k.next, low: k.low, high: k.high, triggers: k.triggers, paused: k.paused,
 	}
 }
 
-// find returns a job's slot as far as it is in memory. sure: if there is none,
-// the journal has no such job.
-func (s *stage) find(id job.ID) (found slot, sure bool) {
-	if c, ok := s.changes[id]; ok {
-		return c.now, true
+// find returns what is in memory of a job, and its slot, if it has one. sure: without
+// a slot the journal has no such job.
+func (s *stage) find(id job.ID) (found facts, at *slot, sure bool) {
+	at = s.known.slots[id]
+
+	switch {
+	case at == nil:
+		return facts{}, nil, less(s.low, id) && less(id, s.high)
+	case at.staged > 0:
+		return s.changes[at.staged-1].now, at, true
 	}
 
-	if found, ok := s.known.slots[id]; ok {
-		return found, true
-	}
-
-	return slot{}, less(s.low, id) && less(id, s.high)
+	return at.facts, at, true
 }
 
-// set stages that a job's slot, old so far, is now.
-func (s *stage) set(id job.ID, old, now slot, due time.Time) {
+// set stages what a job, old so far, is now. at is its slot, as find has returned it.
+func (s *stage) set(id job.ID, at *slot, old, now *facts) {
 	if old.triggers() != now.triggers() {
 		s.setTrigger(id, now.triggers())
 	}
 
-	if c, ok := s.changes[id]; ok {
-		old = c.old
+	if at == nil {
+		at = &slot{facts: *old}
+		s.known.place(id, at)
 	}
 
-	s.changes[id] = change{old: old, now: now, due: due}
+	if at.staged > 0 {
+		s.changes[at.staged-1].now = *now
+	} else {
+		s.changes = append(s.changes, change{id: id, slot: at, now: *now})
+		at.staged = len(s.changes)
+	}
 
 	if less(s.low, id) && less(id, s.high) {
 		s.low = id
+	}
+}
+
+// cutDue stages that no deferred job is due later than limit.
+func (s *stage) cutDue(limit time.Time) {
+	s.cut = &limit
+
+	for i := range s.changes {
+		s.changes[i].now.cutDue(limit)
+	}
+}
+
+func (f *facts) cutDue(limit time.Time) {
+	if f.state == job.Deferred && f.due.After(limit) {
+		f.due = limit
 	}
 }
 
@@ -179,21 +215,30 @@ func (s *stage) setTrigger(id job.ID, open bool) {
 func (s *stage) ends() map[job.State]int {
 	delta := map[job.State]int{}
 
-	for _, c := range s.changes {
-		if c.old.state == c.now.state {
+	for i := range s.changes {
+		was, is := s.changes[i].slot.state, s.changes[i].now.state
+		if was == is {
 			continue
 		}
 
-		if c.old.state.Ended() {
-			delta[c.old.state]--
+		if was.Ended() {
+			delta[was]--
 		}
 
-		if c.now.state.Ended() {
-			delta[c.now.state]++
+		if is.Ended() {
+			delta[is]++
 		}
 	}
 
 	return delta
+}
+
+// place makes room for a job that has none.
+func (k *known) place(id job.ID, at *slot) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+
+	k.slots[id] = at
 }
 
 // apply makes what is written known.
@@ -204,61 +249,100 @@ func (k *known) apply(s *stage) {
 	k.next, k.low, k.triggers, k.paused = s.next, s.low, s.triggers, s.paused
 	k.raise(s.cursor)
 
-	for id, c := range s.changes {
-		k.swap(id, c)
-	}
-
-	if s.cut {
+	if s.cut != nil {
 		k.dueKnown = false
 		k.dueGen++
-	}
-}
 
-// swap takes up one change; mu is held.
-func (k *known) swap(id job.ID, c change) {
-	if c.old.state != "" {
-		k.counts[c.old.shown()]--
-	}
-
-	if c.now.state != "" {
-		k.counts[c.now.shown()]++
-	}
-
-	if c.old.open {
-		delete(k.slots, id)
-
-		if k.names[c.old.name]--; k.names[c.old.name] == 0 {
-			delete(k.names, c.old.name)
+		for _, at := range k.slots {
+			at.cutDue(*s.cut)
 		}
 	}
 
-	if c.now.open {
-		k.slots[id] = c.now
-		k.names[c.now.name]++
+	for i := range s.changes {
+		k.swap(&s.changes[i])
 	}
 
-	k.swapDue(c)
+	k.forget(s)
 }
 
-// swapDue keeps dueAt as long as that is cheap; mu is held.
-func (k *known) swapDue(c change) {
-	if c.old.waits {
+// undo makes what could not be written as if it had never been.
+func (k *known) undo(s *stage) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+
+	k.forget(s)
+}
+
+// forget ends a transaction: only open jobs keep their slots. mu is held.
+func (k *known) forget(s *stage) {
+	for i := range s.changes {
+		c := &s.changes[i]
+
+		if c.slot.staged = 0; !c.slot.open {
+			delete(k.slots, c.id)
+		}
+	}
+
+	k.room = s.changes
+}
+
+// swap takes up one change; mu is held.
+func (k *known) swap(c *change) {
+	old, now := &c.slot.facts, &c.now
+
+	if was, is := old.shown(), now.shown(); was != is {
+		if was != "" {
+			k.counts[was]--
+		}
+
+		if is != "" {
+			k.counts[is]++
+		}
+	}
+
+	if old.open != now.open || old.name != now.name {
+		k.rename(old, now)
+	}
+
+	if old.waits || now.waits {
+		k.swapDue(old, now)
+	}
+
+	*old = *now
+}
+
+// rename counts the names of open jobs; mu is held.
+func (k *known) rename(old, now *facts) {
+	if now.open {
+		k.names[now.name]++
+	}
+
+	if old.open {
+		if k.names[old.name]--; k.names[old.name] == 0 {
+			delete(k.names, old.name)
+		}
+	}
+}
+
+// swapDue keeps dueAt as long as that is cheap; mu is held. One of both waits.
+func (k *known) swapDue(old, now *facts) {
+	k.dueGen++
+
+	if old.waits {
 		k.waits--
 		k.dueKnown = false
 	}
 
-	if c.now.waits {
-		k.waits++
-
-		if k.waits == 1 {
-			k.dueAt, k.dueKnown = c.due, true
-		} else if c.due.Before(k.dueAt) {
-			k.dueAt = c.due
-		}
+	if !now.waits {
+		return
 	}
 
-	if c.old.waits || c.now.waits {
-		k.dueGen++
+	k.waits++
+
+	if k.waits == 1 {
+		k.dueAt, k.dueKnown = now.due, true
+	} else if now.due.Before(k.dueAt) {
+		k.dueAt = now.due
 	}
 }
 

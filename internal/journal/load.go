@@ -138,7 +138,7 @@ func (k *known) loadTally(db *sql.DB) error {
 
 // loadOpen reads what is kept of the open jobs; mu is held.
 func (k *known) loadOpen(db *sql.DB) error {
-	rows, err := db.Query("SELECT seq, id, name, state, move_to IS NOT NULL, origin, wish FROM job" +
+	rows, err := db.Query("SELECT seq, id, name, state, due_at, move_to IS NOT NULL, origin, wish FROM job" +
 		" WHERE open = 1 ORDER BY seq")
 	if err != nil {
 		return withKind(err)
@@ -151,14 +151,15 @@ func (k *known) loadOpen(db *sql.DB) error {
 			id, state    string
 			origin, wish sql.NullString
 			name         []byte
+			due          sql.NullInt64
 			moving       bool
 		)
 
-		if err := rows.Scan(&seq, &id, &name, &state, &moving, &origin, &wish); err != nil {
+		if err := rows.Scan(&seq, &id, &name, &state, &due, &moving, &origin, &wish); err != nil {
 			return withKind(err)
 		}
 
-		rec := job.Record{Name: string(name), State: job.State(state), Origin: job.Origin(origin.String)}
+		rec := job.Record{Name: string(name), State: job.State(state), Origin: job.Origin(origin.String), DueAt: wall(due)}
 		if moving {
 			rec.Moving = &job.Move{}
 		}
@@ -167,9 +168,12 @@ func (k *known) loadOpen(db *sql.DB) error {
 			return fmt.Errorf("%w: row %d has id %q, state %q", errDamaged, seq, id, state)
 		}
 
-		now := k.slotOf(seq, &rec, job.Wish(wish.String))
+		now := k.factsOf(seq, &rec, job.Wish(wish.String))
 		k.counts[now.shown()]-- // it is in the tally
-		k.swap(rec.ID, change{now: now})
+
+		at := &slot{}
+		k.slots[rec.ID] = at
+		k.swap(&change{slot: at, now: now})
 
 		if now.triggers() {
 			k.triggers = append(k.triggers, rec.ID)

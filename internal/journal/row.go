@@ -22,13 +22,19 @@ type Entry struct {
 // isOpen says whether there is something left to do for a job.
 func isOpen(rec *job.Record) bool { return !rec.State.Ended() || rec.Moving != nil }
 
+// waits says whether a job waits in deferred/ for its time, or for a free slot.
+func waits(rec *job.Record) bool { return rec.State == job.Deferred && rec.Moving == nil }
+
 // fill gives a statement the values of one row, in the order of columns without seq and
 // id, as far as it takes them.
 func fill(s *stmt, u update, rec *job.Record) {
 	s.text(rec.Spool)
 	s.blob(rec.Name)
 	someBlob(s, rec.File)
-	s.text(string(rec.State))
+
+	if u.state {
+		s.text(string(rec.State))
+	}
 
 	if u.open {
 		s.flag(isOpen(rec))
@@ -42,7 +48,12 @@ func fill(s *stmt, u update, rec *job.Record) {
 	someMoment(s, rec.CreatedAt)
 	someMoment(s, rec.StartedAt)
 	someMoment(s, rec.FinishedAt)
-	someMoment(s, rec.DueAt)
+
+	if u.due {
+		someMoment(s, rec.DueAt)
+		s.flag(waits(rec))
+	}
+
 	fillExit(s, rec.Exit)
 	someText(s, rec.Error)
 	someBlob(s, rec.Results)

@@ -8,7 +8,7 @@ import (
 )
 
 // version is that of the schema that this program writes.
-const version = 2
+const version = 3
 
 // applicationID marks the database as ours: "impj".
 const applicationID = 0x696d706a
@@ -88,12 +88,20 @@ CREATE VIEW jobs AS SELECT
 	error, CAST(results AS TEXT) AS results, checkpoint, CAST(exit_tail AS TEXT) AS output, cursor
 FROM job;
 `,
+	`
+-- What a start and the end of a move change stands in no index.
+ALTER TABLE job ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
+UPDATE job SET waits = 1 WHERE open = 1 AND state = 'deferred' AND move_to IS NULL;
+DROP INDEX job_due;
+CREATE INDEX job_due ON job (due_at, seq) WHERE waits = 1;
+`,
 }
 
-// columns of table job that a record fills, in the order of fill and scan.
+// columns of table job that a record fills, in the order of fill. All but waits are read
+// back, in the order of scan.
 var columns = []string{ //nolint:gochecknoglobals // a table that nobody writes to
 	"seq", "id", "spool", "name", "file", "state", "open", "attempt", "interruptions", "crashes", "busy", "size",
-	"created_at", "started_at", "finished_at", "due_at",
+	"created_at", "started_at", "finished_at", "due_at", "waits",
 	"exit_code", "exit_signal", "exit_error", "exit_retry_after", "exit_took", "exit_tail",
 	"error", "results", "checkpoint", "changed",
 	"move_from", "move_file", "move_to", "move_name", "seen_name", "seen",
@@ -115,16 +123,11 @@ func updateSQL(u update) string {
 	var sets []string
 
 	for _, c := range columns {
-		switch c {
-		case "seq", "id":
-		case "open":
-			if u.open {
-				sets = append(sets, "open=?")
-			}
-		case "cursor":
-			if u.cursor {
-				sets = append(sets, "cursor=max(?, coalesce(cursor, 0))")
-			}
+		switch {
+		case c == "seq", c == "id", !u.state && c == "state", !u.open && c == "open",
+			!u.due && (c == "due_at" || c == "waits"), !u.cursor && c == "cursor":
+		case c == "cursor":
+			sets = append(sets, "cursor=max(?, coalesce(cursor, 0))")
 		default:
 			sets = append(sets, c+"=?")
 		}
@@ -140,7 +143,7 @@ func updateSQL(u update) string {
 // selectSQL returns a query for whole rows of a journal of a version; rest
 // follows "FROM job".
 func selectSQL(version int64, rest string) string {
-	list := strings.Join(columns, ",") + ",wish"
+	list := strings.Replace(strings.Join(columns, ",")+",wish", ",waits,", ",", 1)
 	if version < 2 {
 		list = strings.Replace(list, ",origin,exit_max_memory,exit_cpu,", ",NULL,NULL,NULL,", 1)
 	}

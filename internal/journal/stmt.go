@@ -226,10 +226,27 @@ func (s *stmt) row(read func(s *stmt)) error {
 	}
 
 	err := s.conn.check(rc)
-	sqlite3.Xsqlite3_reset(s.conn.tls, s.handle) // its error is that of the step
+	s.reset()
 
 	return err
 }
+
+// hold runs the statement to its first row and leaves it there, until reset: meanwhile
+// the connection sees one state of the database.
+func (s *stmt) hold() error {
+	rc := sqlite3.Xsqlite3_step(s.conn.tls, s.handle)
+
+	err := s.conn.check(rc)
+	if err != nil {
+		s.reset()
+	}
+
+	return err
+}
+
+// reset makes the statement ready for another run. What SQLite answers is the error of
+// the last one.
+func (s *stmt) reset() { sqlite3.Xsqlite3_reset(s.conn.tls, s.handle) }
 
 // forget gives no parameter a value: one could not be given.
 func (s *stmt) forget() {

@@ -3,7 +3,6 @@ package journal
 import (
 	"fmt"
 	"io/fs"
-	"time"
 
 	"importerd/internal/job"
 )
@@ -29,27 +28,15 @@ func (j *Journal) Wish(wish job.Wish, ids ...job.ID) error {
 	var refused error // does not concern the others of a group
 
 	err := j.submit(&request{durable: true, do: func(w *writer, s *stage) error {
-		var (
-			slots []slot
-			err   error
-		)
-
-		if slots, refused, err = s.wishable(w, ids, verb); refused != nil || err != nil {
+		var err error
+		if refused, err = s.unwishable(w, ids, verb); refused != nil || err != nil {
 			return err
 		}
 
-		for i, id := range ids {
-			someText(w.wish, string(wish))
-			w.wish.int(slots[i].seq)
-
-			if err := w.wish.run(); err != nil {
+		for _, id := range ids {
+			if err := w.setWish(s, id, wish); err != nil {
 				return err
 			}
-
-			now := slots[i]
-			now.wish = wish
-			s.set(id, slots[i], now, time.Time{})
-			s.cut = s.cut || now.waits // when it is due is not known here
 		}
 
 		return w.setMeta(wishedKey, job.NewID().String())
@@ -66,23 +53,37 @@ var verbs = map[job.Wish]job.Verb{ //nolint:gochecknoglobals // a table that nob
 	job.NoWish: job.Resume, job.WishPause: job.Pause, job.WishTerminate: job.Terminate,
 }
 
-// wishable returns the slots of jobs of which something may be wished, or why
-// it may not.
-func (s *stage) wishable(w *writer, ids []job.ID, verb job.Verb) (slots []slot, refused, err error) {
+// unwishable returns why nothing may be wished of jobs; nil: it may.
+func (s *stage) unwishable(w *writer, ids []job.ID, verb job.Verb) (refused, err error) {
 	for _, id := range ids {
-		found, err := w.find(s, id)
+		found, _, err := w.find(s, id)
 
 		switch {
 		case err != nil:
-			return nil, nil, err
+			return nil, err
 		case found.state == "":
-			return nil, fmt.Errorf("job %s: %w", id, fs.ErrNotExist), nil
+			return fmt.Errorf("job %s: %w", id, fs.ErrNotExist), nil
 		case found.state.Ended():
-			return nil, &job.StateError{ID: id, State: found.state, Verb: verb}, nil
+			return &job.StateError{ID: id, State: found.state, Verb: verb}, nil
 		}
-
-		slots = append(slots, found)
 	}
 
-	return slots, nil, nil
+	return nil, nil
+}
+
+// setWish writes what is wished of a job.
+func (w *writer) setWish(s *stage, id job.ID, wish job.Wish) error {
+	old, at, err := w.find(s, id)
+	if err != nil {
+		return err
+	}
+
+	now := old
+	now.wish = wish
+	s.set(id, at, &old, &now)
+
+	someText(w.wish, string(wish))
+	w.wish.int(old.seq)
+
+	return w.wish.run()
 }

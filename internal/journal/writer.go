@@ -17,11 +17,12 @@ const (
 type writer struct {
 	conn                    *conn
 	begin, commit, rollback *stmt
+	pin                     *stmt // stands on a row between transactions; see start
+	pinned                  bool
 	insert                  *stmt
 	updates                 map[update]*stmt // as they were needed
 	lookup, remove          *stmt
 	count, meta, wish       *stmt
-	pages                   int // in the -wal since it was moved last, estimated from above
 	transactions            int // so far, for tests
 }
 
@@ -29,6 +30,7 @@ func newWriter(c *conn) (*writer, error) {
 	w := &writer{conn: c, updates: map[update]*stmt{}}
 	statements := map[**stmt]string{
 		&w.begin: "BEGIN IMMEDIATE", &w.commit: "COMMIT", &w.rollback: "ROLLBACK",
+		&w.pin:    "SELECT key FROM meta",
 		&w.insert: insertSQL(),
 		&w.lookup: "SELECT seq, state FROM job WHERE id = ?",
 		&w.remove: "DELETE FROM job WHERE id = ?",
@@ -49,7 +51,7 @@ func newWriter(c *conn) (*writer, error) {
 
 // transact writes a group, all or nothing. It is not flushed.
 func (w *writer) transact(group []*request, s *stage) error {
-	if err := w.begin.run(); err != nil {
+	if err := w.start(); err != nil {
 		return err
 	}
 
@@ -62,9 +64,38 @@ func (w *writer) transact(group []*request, s *stage) error {
 
 	if err != nil {
 		_ = w.rollback.run() // SQLite may have done it itself
+		w.unpin()
 	}
 
 	return err
+}
+
+// start begins a transaction. Between transactions a query is left open: as nobody else
+// writes, what it sees is always the last state, and a transaction need not look for that
+// and take and give back a lock on it. That is a fourth of what a small one costs.
+func (w *writer) start() error {
+	if !w.pinned {
+		if err := w.pin.hold(); err != nil {
+			return err
+		}
+
+		w.pinned = true
+	}
+
+	err := w.begin.run()
+	if err != nil { // somebody else has written, against our advice, or is about to
+		w.unpin()
+
+		err = w.begin.run()
+	}
+
+	return err
+}
+
+// unpin lets go of the state that start holds, so that the -wal can be emptied.
+func (w *writer) unpin() {
+	w.pin.reset()
+	w.pinned = false
 }
 
 // fill puts all that the group wants into the transaction.
@@ -84,8 +115,6 @@ func (w *writer) fill(group []*request, s *stage) error {
 			return err
 		}
 	}
-
-	w.pages += 6 + len(s.changes)/2
 
 	return w.countEnds(s.ends())
 }
@@ -110,7 +139,7 @@ func (w *writer) countEnds(delta map[job.State]int) error {
 
 // write stages a record, and writes its row.
 func (w *writer) write(s *stage, rec *job.Record) error {
-	old, err := w.find(s, rec.ID)
+	old, at, err := w.find(s, rec.ID)
 	if err != nil {
 		return err
 	}
@@ -126,29 +155,44 @@ func (w *writer) write(s *stage, rec *job.Record) error {
 		wish = job.NoWish
 	}
 
-	now := s.known.slotOf(seq, rec, wish)
+	now := s.known.factsOf(seq, rec, wish)
 	now.cursor = max(old.cursor, rec.Cursor)
-	s.set(rec.ID, old, now, rec.DueAt)
+	s.set(rec.ID, at, &old, &now)
 	s.cursor = max(s.cursor, rec.Cursor)
 
 	if old.seq == 0 {
-		w.insert.int(seq)
-		w.insert.id(rec.ID)
-		fill(w.insert, update{open: true, cursor: true}, rec)
-
-		return w.insert.run()
+		return w.add(seq, rec)
 	}
 
-	return w.update(update{
-		open: old.open != now.open, cursor: now.cursor > old.cursor, wish: old.wish != wish,
-	}, seq, rec)
+	return w.update(changed(&old, &now), seq, rec)
 }
 
-// update says what a row gets besides what each one gets.
+// add writes a new row.
+func (w *writer) add(seq int64, rec *job.Record) error {
+	w.insert.int(seq)
+	w.insert.id(rec.ID)
+	fill(w.insert, update{state: true, open: true, due: true, cursor: true}, rec)
+
+	return w.insert.run()
+}
+
+// update says what a row gets besides what each one gets: columns that indexes look at.
 type update struct {
-	open   bool // column open, which is another one now
+	state  bool
+	open   bool
+	due    bool // due_at and waits
 	cursor bool
 	wish   bool // none any more
+}
+
+// changed returns what is another one now, or is not known of old.
+func changed(old, now *facts) update {
+	return update{
+		state: old.state != now.state, open: old.open != now.open,
+		due:    !old.open || old.waits != now.waits || !old.due.Equal(now.due),
+		cursor: now.cursor > old.cursor,
+		wish:   old.wish != now.wish,
+	}
 }
 
 // update writes a row that is there.
@@ -170,20 +214,21 @@ func (w *writer) update(u update, seq int64, rec *job.Record) error {
 	return s.run()
 }
 
-// find returns a job's slot; one without a state: there is no such job.
-func (w *writer) find(s *stage, id job.ID) (slot, error) {
-	found, sure := s.find(id)
-	if sure {
-		return found, nil
+// find returns what is known of a job, and its slot, if it has one; facts without a
+// state: there is no such job.
+func (w *writer) find(s *stage, id job.ID) (facts, *slot, error) {
+	found, at, sure := s.find(id)
+	if at != nil || sure {
+		return found, at, nil
 	}
 
 	w.lookup.id(id)
 
 	err := w.lookup.row(func(row *stmt) {
-		found = slot{seq: row.number(0), state: job.State(row.word(1))}
+		found = facts{seq: row.number(0), state: job.State(row.word(1))}
 	})
 
-	return found, err
+	return found, nil, err
 }
 
 // setMeta writes one line of table meta.
@@ -195,12 +240,14 @@ func (w *writer) setMeta(key, value string) error {
 }
 
 // full says whether enough has gathered in the -wal to be moved.
-func (w *writer) full() bool { return w.pages >= foldAfter }
+func (w *writer) full() bool { return w.conn.written(false) >= foldAfter }
 
 // checkpoint moves the -wal into the database; SQLite flushes the one before
 // and the other after. It does not wait for readers: what they need stays.
 func (w *writer) checkpoint(mode string) error {
-	w.pages = 0 // also after an error: not again at once
+	w.conn.written(true) // also after an error: not again at once
+
+	w.unpin()
 
 	return w.conn.first("PRAGMA wal_checkpoint("+mode+")", nil)
 }
