@@ -41,6 +41,7 @@ func troubled(now time.Time) (wire.Spools, []string) {
 	add("busy", func(s *wire.Spool) { // much to do, but nothing for a person
 		s.Waiting, s.Settling, s.OldestAt = 12345, 2, now.Add(-time.Hour)
 		s.Running, s.LongestAt, s.Deferred, s.Later, s.Committing = 2, now.Add(-time.Minute), 7, 17, 1
+		s.Processes, s.Unexpected = 2, 1
 		s.Ignored, s.Interrupted, s.PausedJobs, s.Trigger = 4, 2, 1, &id
 		s.Reasons = []wire.Reason{
 			{Standing: job.Settling, Text: job.ReasonOpen, Files: 2, Example: "big.csv"},
@@ -116,6 +117,7 @@ func TestScreen(t *testing.T) {
 		"waiting 12,345 files, the oldest for 1h; 2 of them settling 2 files: still open for writing, such as big.csv",
 		"ignored 4 files: temporary name, such as ü\\x1b[31mü",
 		"running 2 of 2, the longest for 1m; 1 ended, not written down yet",
+		"workers 2 there, ended unasked once since the start",
 		"paused 1 job, by a person",
 		"deferred 7 jobs; put off by the handler 17 times since the start",
 		"stopped 2 attempts interrupted since the start",

@@ -184,6 +184,7 @@ func (s screen) work(w *wire.Spool) {
 	}
 
 	s.row(plain, "running", text)
+	s.processes(w)
 
 	if w.Isolation != "" {
 		s.row(plain, "isolation", "by "+string(w.Isolation))
@@ -211,6 +212,22 @@ func (s screen) work(w *wire.Spool) {
 	if w.Trigger != nil {
 		s.row(plain, "trigger", w.Trigger.String()+" has not ended")
 	}
+}
+
+// processes tells of long-lived workers.
+func (s screen) processes(w *wire.Spool) {
+	if w.Processes+w.Unexpected == 0 {
+		return
+	}
+
+	text := number(w.Processes) + " there"
+	if w.Unexpected == 0 {
+		s.row(plain, "workers", text)
+
+		return
+	}
+
+	s.row(yellow, "workers", text+", ended unasked "+times(w.Unexpected)+" since the start")
 }
 
 // ended tells of the jobs that have ended, and how much of the disk they take.

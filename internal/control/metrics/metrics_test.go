@@ -54,6 +54,7 @@ func fullMetrics() *metrics.Metrics {
 			return []wire.Spool{{
 				Name: "orders", Workers: 4, Paused: true, Draining: true, Degraded: "why", Broken: "why", Disk: "why",
 				Waiting: 11, Settling: 3, Ignored: 5, Held: 7, OldestAt: now.Add(-90 * time.Second),
+				Processes: 3, Unexpected: 12,
 				Running: 2, Committing: 1, Deferred: 6, PausedJobs: 8, LongestAt: now.Add(-45 * time.Second),
 				Jobs: wire.StateCount{Done: 100, Failed: 20, Terminated: 3}, LastErrorAt: time.Unix(1700000000, 5e8),
 				DoneSize: 4096, Events: true, Sweeps: 9, EventsLost: 2, JournalSize: 8192,
@@ -81,6 +82,8 @@ func TestStanding(t *testing.T) {
 			`importerd_held_files{spool="orders"} 7`,
 			`importerd_oldest_waiting_seconds{spool="orders"} 100`,
 			`importerd_workers{spool="orders"} 4`,
+			`importerd_worker_processes{spool="orders"} 3`,
+			`importerd_worker_ends_total{spool="orders"} 12`,
 			`importerd_running_jobs{spool="orders"} 2`,
 			`importerd_longest_running_seconds{spool="orders"} 55`,
 			`importerd_paused_jobs{spool="orders"} 8`,

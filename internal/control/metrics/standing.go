@@ -31,6 +31,10 @@ var perSpool = []series{ //nolint:gochecknoglobals // a table that nobody writes
 	},
 	gauge("importerd_workers", "How many jobs may run at a time.",
 		func(s *wire.Spool) int { return s.Workers }),
+	gauge("importerd_worker_processes", "Long-lived workers that are there.",
+		func(s *wire.Spool) int { return s.Processes }),
+	counter("importerd_worker_ends_total", "Long-lived workers that have ended without being asked to.",
+		func(s *wire.Spool) uint64 { return uint64(max(s.Unexpected, 0)) }),
 	gauge("importerd_running_jobs", "Jobs whose handler runs, paused ones too.",
 		func(s *wire.Spool) int { return s.Running }),
 	{
