@@ -59,6 +59,10 @@ func Arrival(ctx context.Context, c Contender, p Place, produce Producer, size i
 		s.Memory = g.memory()
 	}
 
+	if c.Tells && p.Profile != "" {
+		g.profile(ctx, p.Profile)
+	}
+
 	if err := errors.Join(err, g.finish(c, p, false)); err != nil {
 		return s, fmt.Errorf("%s: %w", c.Name, err)
 	}
