@@ -135,7 +135,7 @@ func TestAcceptedFilesOfOneNameKeepTheirOrder(t *testing.T) {
 
 		second := r.accepts("a", "second")
 		r.accepts("b", "b")
-		synctest.Wait()
+		r.pass(gathers)
 		r.want("deferred/a", "deferred/"+job.WithID("a", second), "done/b")
 		r.pass(time.Minute)
 		r.order("job done|\""+first.String(), "job done|\""+second.String())

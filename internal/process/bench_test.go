@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -68,7 +69,55 @@ func (c *count) Changed(job.Record, *float64)      {}
 func (c *count) Started(job.Record, time.Time)     {}
 func (c *count) Attempted(job.Record, job.Verdict) {}
 
+// BenchmarkLone takes one file after the other through an idle pool. It measures from the
+// moment at which the pool is given it to the start of its handler.
+func BenchmarkLone(b *testing.B) {
+	h := lone{begun: make(chan time.Time, 1)}
+	waits := make([]time.Duration, 0, b.N)
+
+	benchWith(b, process.Config{Workers: 16, Shared: true}, h, func(ready chan<- []job.File, files []job.File) {
+		for i := range files {
+			before := time.Now()
+			ready <- files[i : i+1]
+			waits = append(waits, (<-h.begun).Sub(before))
+
+			<-time.After(2 * time.Millisecond)
+		}
+	})
+
+	slices.Sort(waits)
+	b.ReportMetric(float64(waits[len(waits)/2]), "p50-ns")
+	b.ReportMetric(float64(waits[len(waits)*9/10]), "p90-ns")
+}
+
+// lone is a crew that tells when it was given something.
+type lone struct {
+	crew
+
+	begun chan time.Time // Start sends, the benchmark receives; holds one
+}
+
+// Start does nothing.
+func (l lone) Start(s handler.Sink, attempts []*handler.Attempt) {
+	l.begun <- time.Now()
+
+	l.crew.Start(s, attempts)
+}
+
 func bench(b *testing.B, cfg process.Config, h handler.Handler) {
+	b.Helper()
+
+	benchWith(b, cfg, h, func(ready chan<- []job.File, files []job.File) {
+		for len(files) > 0 {
+			n := min(len(files), 64)
+			ready <- files[:n]
+			files = files[n:]
+		}
+	})
+}
+
+// benchWith runs a pool to which feed gives the files.
+func benchWith(b *testing.B, cfg process.Config, h handler.Handler, feed func(chan<- []job.File, []job.File)) {
 	b.Helper()
 
 	s, err := spool.Open(b.TempDir(), spool.Options{Name: "orders"})
@@ -118,11 +167,7 @@ func bench(b *testing.B, cfg process.Config, h handler.Handler) {
 
 	go func() { ended <- pool.Run(intake, b.Context()) }()
 
-	for len(files) > 0 {
-		n := min(len(files), 64)
-		ready <- files[:n]
-		files = files[n:]
-	}
+	feed(ready, files)
 
 	<-told.done
 	b.StopTimer()
@@ -165,6 +210,8 @@ func deliver(b *testing.B, s *spool.Spool) []job.File {
 
 		files = append(files, f)
 	}
+
+	syscall.Sync() // as their producer would
 
 	return files
 }

@@ -13,7 +13,10 @@
 //	               loop: they wait for slots
 //	                  │ a slot is free
 //	                  ▼
-//	               attempt (a goroutine each): probe, note, handler, judge
+//	               attempts that begin together (a goroutine): probe, a note for all
+//	                  │
+//	                  ▼
+//	               handler, then judge (a goroutine each; one for those that end together)
 //	                  │ unit
 //	                  ▼
 //	               loop: slot freed, next state decided; gathers what has ended
@@ -35,6 +38,6 @@
 // Where handlers are quick files are claimed ahead, so that no slot waits for the disk.
 // What was claimed and is not to be started after all goes to deferred/, due at once. The
 // finisher works in groups: what ends gathers for some milliseconds while other attempts
-// are under way, and while it writes; who comes alone waits for nothing. That something
-// was told the journal learns with the next group.
+// are under way, while it writes, and just after it has begun to write; who comes alone
+// waits for nothing. That something was told the journal learns with the next group.
 package process

@@ -215,7 +215,7 @@ func TestResults(t *testing.T) {
 		r.order("flush results", "commit a.csv=done", "publish results a.csv", "move processing/a.csv to done/a.csv",
 			"sync [processing done results]", "job done|a.csv")
 		r.inbox("taken.csv", "bad.csv")
-		synctest.Wait()
+		r.pass(gathers)
 
 		for _, name := range r.names(job.ResultsFolder) {
 			if r.text(job.DoneFolder, name) != r.text(job.ResultsFolder, name+"/out") {
@@ -288,7 +288,7 @@ func TestFileChangedWhileItWaitedForASlot(t *testing.T) {
 		}
 
 		close(gate)
-		synctest.Wait()
+		r.pass(gathers)
 		r.order("flush inbox/b", "claim b", "log |changed since it was flushed", "look b", "run b")
 		r.want("done/a", "done/b")
 		r.stops()

@@ -75,6 +75,32 @@ func TestFinishingIsGroupedAndFreesSlotsBefore(t *testing.T) {
 	})
 }
 
+// TestFinishingOneAfterTheOther: the first waits for nothing, those that end just after it
+// are written together.
+func TestFinishingOneAfterTheOther(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.start()
+		r.inbox("a")
+		synctest.Wait()
+		r.said(1, "job done")
+
+		for _, name := range []string{"b", "c", "d"} {
+			r.inbox(name)
+			r.pass(time.Millisecond)
+		}
+
+		r.said(1, "job done")
+		r.pass(5 * time.Millisecond)
+		r.said(4, "job done")
+
+		if got := len(r.book.with("sync [processing done]")); got != 2 {
+			r.Errorf("%d flushes, want 2", got)
+		}
+
+		r.stops()
+	})
+}
+
 func TestNothingIsToldBeforeTheFolderIsFlushed(t *testing.T) {
 	bubble(t, func(r *rig) {
 		release := r.disk.hold("sync [processing done]")

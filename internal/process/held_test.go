@@ -24,6 +24,7 @@ func TestImmovableFileHoldsUpNobody(t *testing.T) {
 		defer func() { _ = setFlags(path, 0) }() // else it could not be removed
 
 		r.start()
+		r.pass(gathers)
 		r.want("done/a", "done/c", "inbox/b")
 
 		if reason, ok := r.pool.Explain(r.Context(), "b"); !ok || reason.Standing != job.Held {

@@ -16,7 +16,8 @@ const (
 	// disk at a time: a huge one must not hold up the small ones behind it.
 	flushAhead = 16
 	// gatherFor is how long at most an ended job waits for others that are about to
-	// end, so that they are written together; gatherMost is how many go at once.
+	// end, and how long lies at least between two groups, so that they are written
+	// together; gatherMost is how many go at once.
 	gatherFor  = 5 * time.Millisecond
 	gatherMost = 256
 	// finishAhead is how many ended jobs may wait for the finisher before no
@@ -58,6 +59,7 @@ type state struct {
 	claimed    []*unit             // in processing/, wait for a slot
 	pace       pace                // of the attempts
 	gathering  time.Time           // when the first of those came that wait for the finisher; zero: none does
+	handed     time.Time           // when the finisher got the last group
 	spare      []func()            // room for mail
 	wakeAt     time.Time           // when the loop's timer rings; zero: it has
 	taken      uint64              // files taken over so far
@@ -251,7 +253,7 @@ func (p *Pool) loop(intake, work context.Context) {
 		case files := <-p.inlet():
 			p.takeOver(files)
 		case outbox <- units:
-			p.state.unfinished = nil
+			p.state.unfinished, p.state.handed = nil, time.Now()
 			p.state.finishing += len(units)
 		case <-p.mail.wake:
 			p.read()
@@ -297,16 +299,20 @@ func (p *Pool) read() {
 }
 
 // gathers returns how much longer what has ended is to wait for more: it is written
-// and flushed together. Who comes last, or alone, waits for nothing.
+// and flushed together. Who comes last, or alone, waits for nothing, unless something
+// was written just before: where jobs come one after the other, one at a time, each would
+// cost what a group costs.
 func (p *Pool) gathers(now time.Time) time.Duration {
 	s := &p.state
 
-	if n := len(s.unfinished); n == 0 || n >= gatherMost || s.closed ||
-		len(s.running) == s.frozen() && len(s.claiming)+len(s.claimed) == 0 {
+	switch n := len(s.unfinished); {
+	case n == 0 || n >= gatherMost || s.closed:
 		return 0
+	case len(s.running) == s.frozen() && len(s.claiming)+len(s.claimed) == 0:
+		return gatherFor - now.Sub(s.handed)
+	default:
+		return gatherFor - now.Sub(s.gathering)
 	}
-
-	return gatherFor - now.Sub(s.gathering)
 }
 
 // outbox returns where what has ended goes to, nil while nothing has.

@@ -52,6 +52,9 @@ type handle func(ctx context.Context, task handler.Task) job.Exit
 // sweepEvery is how often the watcher of a rig looks at all files.
 const sweepEvery = 5 * time.Second
 
+// gathers is more than what ends waits for others to be written together.
+const gathers = 10 * time.Millisecond
+
 // bubble runs a test in a bubble of its own time.
 func bubble(t *testing.T, f func(r *rig)) {
 	t.Helper()
