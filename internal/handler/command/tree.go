@@ -19,7 +19,7 @@ const goneWait = time.Second
 
 // freezeWait bounds the wait for a cgroup to stand; meanwhile nothing else is done
 // for the run. What does not stand by then most likely waits for a disk.
-const freezeWait = 200 * time.Millisecond
+const freezeWait = time.Second
 
 // tree is a process and all that it has started, as far as they can be found: its
 // cgroup, in which all are, and its process group. Without a cgroup a process that
