@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"importerd/internal/handler"
+	"importerd/internal/job"
 )
 
 // BenchmarkAgainstBare runs a command that does nothing as an attempt, and in turn with
@@ -18,7 +19,21 @@ import (
 // children's included, and how much of the attempts' the bare ones take.
 func BenchmarkAgainstBare(b *testing.B) {
 	program := needs(b, "true")
-	h := newHandler(b, config(b, program))
+
+	againstBare(b, program, config(b, program))
+}
+
+// BenchmarkInCgroup is BenchmarkAgainstBare with a cgroup for each attempt.
+func BenchmarkInCgroup(b *testing.B) {
+	program := needs(b, "true")
+
+	againstBare(b, program, grouped(b, config(b, program)))
+}
+
+func againstBare(b *testing.B, program string, c Config) {
+	b.Helper()
+
+	h := newHandler(b, c)
 	task := newTask(b, "a.csv")
 	task.Report = func(handler.Report) {}
 
@@ -29,7 +44,12 @@ func BenchmarkAgainstBare(b *testing.B) {
 	defer lock.Close()
 
 	task.Lock = lock
-	ours := func() error { return attempted(b.Context(), h, task) }
+	ours := func() error {
+		task := task
+		task.Job.ID = job.NewID() // names its cgroup
+
+		return attempted(b.Context(), h, task)
+	}
 	bare := bareRun(b, program)
 
 	var oursTook, bareTook time.Duration
@@ -131,18 +151,5 @@ func BenchmarkOutput(b *testing.B) {
 
 	for b.Loop() {
 		h.Run(b.Context(), task)
-	}
-}
-
-// BenchmarkTrueInCgroup is an attempt of BenchmarkAgainstBare with a cgroup for each.
-func BenchmarkTrueInCgroup(b *testing.B) {
-	path := needs(b, "true")
-	h := newHandler(b, grouped(b, config(b, path)))
-	task := newTask(b, "a.csv")
-
-	for b.Loop() {
-		if exit := h.Run(b.Context(), task); exit.Code != 0 {
-			b.Fatalf("exit %+v", exit)
-		}
 	}
 }

@@ -79,7 +79,7 @@ func (r *run) do(ctx context.Context) job.Exit {
 	exit := job.Exit{Code: -1, Took: time.Since(begin)}
 
 	// Whoever is left holds the job's file, its output and its lock.
-	r.tree.kill()
+	r.tree.end()
 	setStatus(&exit, &r.tree, waitErr)
 	r.tree.settle()
 	r.account(&exit)

@@ -33,6 +33,7 @@ type tree struct {
 	cgroup  *cgroup.Group // nil: there is none
 	ending  bool          // it was asked to end
 	stopped bool          // by a signal, for want of a cgroup that freezes
+	empty   bool          // nothing has lived in the cgroup when the main process had ended
 }
 
 // attributes returns with what the main process is to be started. There is no
@@ -106,6 +107,19 @@ func (t *tree) kill() {
 	}
 }
 
+// end kills all that the main process, which has ended, has left.
+func (t *tree) end() {
+	t.signal(unix.SIGKILL)
+
+	if t.cgroup == nil {
+		return
+	}
+
+	if t.empty = !t.cgroup.Populated(); !t.empty {
+		t.cgroup.Kill()
+	}
+}
+
 // group returns the number by which the kernel means the whole group. Without a
 // process it would mean ours, or everybody's.
 func (t *tree) group() int {
@@ -145,7 +159,7 @@ func (t *tree) reap() (unix.WaitStatus, unix.Rusage, error) {
 // settle waits, bounded, until what was killed has let go of its files. It
 // comes after reap: until then the main process counts as one of its group.
 func (t *tree) settle() {
-	if t.cgroup != nil && !t.cgroup.AwaitEmpty(goneWait) {
+	if t.cgroup != nil && !t.empty && !t.cgroup.AwaitEmpty(goneWait) {
 		return
 	}
 
