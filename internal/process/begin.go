@@ -41,12 +41,12 @@ func (p *Pool) begin(units []*unit) []*attempt {
 		return nil
 	}
 
-	recs := make([]job.Record, len(attempts))
+	ready := make([]*unit, len(attempts))
 	for i, a := range attempts {
-		recs[i] = a.unit.rec
+		ready[i] = a.unit
 	}
 
-	err := p.deps.Journal.Note(recs...)
+	err := p.recorded(p.deps.Journal.Note, ready)
 
 	for _, a := range attempts {
 		switch u := a.unit; {

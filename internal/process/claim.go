@@ -109,7 +109,7 @@ func (p *Pool) wanted(now time.Time) int {
 // claim takes files into processing/, one after the other but recorded together. What
 // came of it stands in the units.
 func (p *Pool) claim(units []*unit) {
-	recs := make([]job.Record, 0, len(units))
+	whole := make([]*unit, 0, len(units))
 
 	for _, u := range units {
 		if u.err = p.lookAgain(u); u.err != nil {
@@ -121,14 +121,10 @@ func (p *Pool) claim(units []*unit) {
 		u.rec.Moving = &job.Move{
 			From: u.from, File: u.rec.Name, To: job.ProcessingFolder, Name: u.rec.Name, ID: u.rec.ID,
 		}
-		recs = append(recs, u.rec)
+		whole = append(whole, u)
 	}
 
-	if len(recs) == 0 {
-		return
-	}
-
-	if err := p.deps.Journal.Note(recs...); err != nil {
+	if err := p.recorded(p.deps.Journal.Note, whole); err != nil {
 		for _, u := range units {
 			u.err = cmp.Or(u.err, err)
 		}

@@ -200,15 +200,12 @@ func (f *finisher) own() {
 // confirm notes that what was told lies where the journal says. Until then the
 // next start would tell it again.
 func (f *finisher) confirm() error {
-	recs, err := f.confirmations()
-	if err != nil {
+	if err := f.prepare(); err != nil {
 		return err
 	}
 
-	if len(recs) > 0 {
-		if err := f.pool.deps.Journal.Note(recs...); err != nil {
-			return fmt.Errorf("note moves: %w", err)
-		}
+	if err := f.pool.recorded(f.pool.deps.Journal.Note, f.told); err != nil {
+		return fmt.Errorf("note moves: %w", err)
 	}
 
 	f.confirmed()
@@ -216,12 +213,12 @@ func (f *finisher) confirm() error {
 	return nil
 }
 
-// confirmations returns what the journal is to learn of those that were told.
-func (f *finisher) confirmations() ([]job.Record, error) {
+// prepare makes the records of those that were told what the journal is to learn.
+func (f *finisher) prepare() error {
 	for _, u := range f.told {
 		if u.nothing {
 			if err := f.pool.deps.Journal.Drop(u.rec.ID); err != nil {
-				return nil, fmt.Errorf("drop: %w", err)
+				return fmt.Errorf("drop: %w", err)
 			}
 		}
 
@@ -230,7 +227,7 @@ func (f *finisher) confirmations() ([]job.Record, error) {
 		}
 	}
 
-	return records(f.told), nil
+	return nil
 }
 
 // confirmed lets go of those that were told, since the journal knows it.

@@ -48,6 +48,7 @@ type Pool struct {
 	fault   error                  // why the disk cannot be trusted; the loop writes, Run reads after its end
 	state   state                  // belongs to the loop
 	flights sync.WaitGroup         // attempt and upkeep goroutines
+	sheets  sync.Pool              // of *[]job.Record, see recorded
 }
 
 // state is what the loop knows. Nobody else touches it while Run lives.

@@ -338,7 +338,7 @@ func (r *recovery) write(units []*unit) error {
 		return nil
 	}
 
-	if err := r.deps.Journal.Note(records(ended)...); err != nil {
+	if err := r.recorded(r.deps.Journal.Note, ended); err != nil {
 		return err
 	}
 

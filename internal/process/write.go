@@ -68,9 +68,9 @@ func (f *finisher) commit(units []*unit) error {
 		u.aim()
 	}
 
-	recs, err := f.confirmations()
+	err := f.prepare()
 	if err == nil {
-		err = f.pool.deps.Journal.Commit(append(recs, records(units)...)...)
+		err = f.pool.recorded(f.pool.deps.Journal.Commit, f.told, units)
 	}
 
 	if err == nil {
@@ -100,17 +100,34 @@ func (u *unit) aim() {
 	}
 }
 
-// records returns the records of units.
-func records(units []*unit) []job.Record {
-	recs := make([]job.Record, 0, len(units))
+// recorded has the records of units written, if there are any. The slice is used again:
+// records are big, and the journal keeps none.
+func (p *Pool) recorded(write func(recs ...job.Record) error, groups ...[]*unit) error {
+	sheet, ok := p.sheets.Get().(*[]job.Record)
+	if !ok {
+		sheet = &[]job.Record{}
+	}
 
-	for _, u := range units {
-		if !u.nothing {
-			recs = append(recs, u.rec)
+	recs := (*sheet)[:0]
+
+	for _, units := range groups {
+		for _, u := range units {
+			if !u.nothing {
+				recs = append(recs, u.rec)
+			}
 		}
 	}
 
-	return recs
+	var err error
+	if len(recs) > 0 {
+		err = write(recs...)
+	}
+
+	clear(recs)
+	*sheet = recs
+	p.sheets.Put(sheet)
+
+	return err
 }
 
 // route is which folders a group of files has left, and to which they came.
