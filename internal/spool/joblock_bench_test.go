@@ -14,7 +14,8 @@ func BenchmarkLock(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close()
+
+	b.Cleanup(func() { _ = s.Close() })
 
 	for b.Loop() {
 		id := job.NewID()
