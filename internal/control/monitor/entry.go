@@ -17,38 +17,46 @@ const maxOutput = 1024
 // entry is one thing that is told of a job: its end, or how it is now. It is
 // written as JSON once, for all clients, when the first one needs it.
 type entry struct {
-	id     job.ID
-	feed   *Feed
-	cursor int64 // of an end
-	json   func() []byte
+	id       job.ID
+	feed     *Feed
+	end      bool       // it is one
+	cursor   int64      // of an end
+	rec      job.Record // is not changed any more, as all of this but the last two
+	progress *float64   // nil: nothing is known of it
+
+	once sync.Once
+	text []byte // written within once
 }
 
 // endOf returns the entry of an end.
-func endOf(f *Feed, rec job.Record) *entry {
-	rec.Exit = clip(&rec)
+func endOf(f *Feed, rec *job.Record) *entry {
+	e := &entry{id: rec.ID, feed: f, end: true, cursor: rec.Cursor, rec: *rec}
+	e.rec.Exit = clip(rec)
 
-	return &entry{
-		id: rec.ID, feed: f, cursor: rec.Cursor,
-		json: sync.OnceValue(func() []byte {
-			j := wire.JobOf(rec).WithOutput(rec.Exit)
-			j.Cursor = f.cursor(rec.Cursor)
-
-			return encode(j)
-		}),
-	}
+	return e
 }
 
 // stateOf returns the entry of a job that has not ended.
 func stateOf(f *Feed, rec *job.Record, progress *float64) *entry {
-	return &entry{
-		id: rec.ID, feed: f,
-		json: sync.OnceValue(func() []byte {
-			j := wire.JobOf(*rec)
-			j.Progress = progress
+	return &entry{id: rec.ID, feed: f, rec: *rec, progress: progress}
+}
 
-			return encode(j)
-		}),
-	}
+// json returns the job as it is told.
+func (e *entry) json() []byte {
+	e.once.Do(func() {
+		j := wire.JobOf(e.rec)
+
+		if e.end {
+			j = j.WithOutput(e.rec.Exit)
+			j.Cursor = e.feed.cursor(e.cursor)
+		} else {
+			j.Progress = e.progress
+		}
+
+		e.text = encode(j)
+	})
+
+	return e.text
 }
 
 // clip returns how the last attempt ended, with as much of what the handler said as

@@ -29,7 +29,7 @@ func TestMessagesAreEvents(t *testing.T) {
 		cursor  string
 		change  func(j *wire.Job)
 	}{
-		{jobMessage(wire.KindEnded, endOf(f, rec), "x-_1"), wire.KindEnded, "x-_1", func(j *wire.Job) {
+		{jobMessage(wire.KindEnded, endOf(f, &rec), "x-_1"), wire.KindEnded, "x-_1", func(j *wire.Job) {
 			j.Cursor, j.Output = f.cursor(3), "it was\nnot so"
 		}},
 		{jobMessage(wire.KindChanged, stateOf(f, &rec, &half), ""), wire.KindChanged, "", func(j *wire.Job) {

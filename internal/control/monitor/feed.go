@@ -24,14 +24,7 @@ type Feed struct {
 	told     int64 // the highest number that was told
 	ring     ring
 	withheld map[job.ID]struct{}
-	live     map[job.ID]liveJob
-}
-
-// liveJob is a job whose attempt is under way.
-type liveJob struct {
-	*entry
-	rec      *job.Record
-	progress *float64
+	live     map[job.ID]*entry // jobs whose attempts are under way
 }
 
 // errClosed says that the session of a spool is over: its journal must not be
@@ -44,7 +37,7 @@ var errClosed = errors.New("the spool is not open")
 func (h *Hub) Feed(spool string, j Journal) *Feed {
 	f := &Feed{
 		hub: h, spool: spool, journal: j, id: j.ID(), base: j.LastCursor(),
-		withheld: map[job.ID]struct{}{}, live: map[job.ID]liveJob{},
+		withheld: map[job.ID]struct{}{}, live: map[job.ID]*entry{},
 	}
 	f.told, f.ring.floor = f.base, f.base
 
@@ -84,7 +77,7 @@ func (f *Feed) Close() {
 // Ended tells the end of a job, which must be true after a power cut. Ends come
 // in ascending order of their Cursor; one may come again, with the same one.
 func (f *Feed) Ended(rec job.Record) {
-	h, e := f.hub, endOf(f, rec)
+	h, e := f.hub, endOf(f, &rec)
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -99,12 +92,13 @@ func (f *Feed) Ended(rec job.Record) {
 
 	for s := range h.streams {
 		if s.wants(f.spool) {
-			s.ended(e, &rec)
+			s.ended(e, &e.rec)
 		}
 	}
 
 	for w := range h.byID[rec.ID] {
-		w.ended(e, &rec)
+		whole := rec // the entry has not all of it, and few wait
+		w.ended(e, &whole)
 	}
 }
 
@@ -130,7 +124,7 @@ func (f *Feed) Changed(rec job.Record, progress *float64) {
 
 	switch rec.State {
 	case job.Processing, job.Committing:
-		f.live[rec.ID] = liveJob{e, &rec, progress}
+		f.live[rec.ID] = e
 	case job.Deferred, job.Paused, job.Done, job.Failed, job.Terminated:
 		delete(f.live, rec.ID)
 	}

@@ -107,7 +107,7 @@ func (v view) page(number int64, n int) ([]*entry, int64, error) {
 		number = rec.Cursor
 
 		if v.isTold(rec) {
-			entries = append(entries, endOf(v.Feed, *rec))
+			entries = append(entries, endOf(v.Feed, rec))
 		}
 	}
 

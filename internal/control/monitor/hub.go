@@ -139,7 +139,7 @@ func (h *Hub) Live(id job.ID) (job.Record, *float64, bool) {
 
 	for _, f := range h.feeds {
 		if l, ok := f.live[id]; ok {
-			return *l.rec, l.progress, true
+			return l.rec, l.progress, true
 		}
 	}
 

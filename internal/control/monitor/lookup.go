@@ -182,7 +182,7 @@ func (l *lookup) job(f *finding) {
 		l.present(f)
 	default:
 		if had, _ := l.from.at(f.at.spool); f.rec.Cursor == 0 || f.rec.Cursor > had.Number {
-			l.ended = append(l.ended, endOf(f.at.Feed, f.rec))
+			l.ended = append(l.ended, endOf(f.at.Feed, &f.rec))
 		}
 
 		l.drop(id)
@@ -195,7 +195,7 @@ func (l *lookup) present(f *finding) {
 	defer l.hub.mu.Unlock()
 
 	if now, live := f.at.live[f.rec.ID]; live {
-		l.changed = append(l.changed, now.entry)
+		l.changed = append(l.changed, now)
 	} else if !f.rec.State.Ended() {
 		l.changed = append(l.changed, stateOf(f.at.Feed, &f.rec, nil))
 	}

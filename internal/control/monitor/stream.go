@@ -167,7 +167,7 @@ func (s *stream) follow() []string {
 		}
 
 		for _, l := range f.live {
-			s.change(l.entry)
+			s.change(l)
 		}
 	}
 

@@ -66,6 +66,10 @@ func (c *call) finish(e end) {
 		c.grace.Stop()
 	}
 
+	if c.h.ended == nil {
+		c.h.ended = make([]ending, 0, c.h.cfg.Inflight)
+	}
+
 	c.h.ended = append(c.h.ended, ending{c, e, c.reports})
 }
 
