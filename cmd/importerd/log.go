@@ -73,7 +73,7 @@ type eachLine struct{ to io.Writer }
 func (e eachLine) Write(lines []byte) (int, error) {
 	for line := range bytes.Lines(lines) {
 		if _, err := e.to.Write(line); err != nil {
-			return 0, err //nolint:wrapcheck // it says what it is
+			return 0, err
 		}
 	}
 

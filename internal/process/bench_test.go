@@ -125,7 +125,7 @@ func benchWith(b *testing.B, cfg process.Config, h handler.Handler, feed func(ch
 		b.Fatal(err)
 	}
 
-	defer s.Close()
+	b.Cleanup(func() { _ = s.Close() })
 
 	j, err := journal.Open(journal.Options{
 		Path: s.Path(job.OwnFolder, "journal.db"), Boot: "boot", Log: zerolog.Nop(),
@@ -135,7 +135,7 @@ func benchWith(b *testing.B, cfg process.Config, h handler.Handler, feed func(ch
 		b.Fatal(err)
 	}
 
-	defer j.Close()
+	b.Cleanup(func() { _ = j.Close() })
 
 	cfg.Spool, cfg.Attempts, cfg.BeatEvery = "orders", 8, 10*time.Second
 	cfg.Backoff = process.Backoff{Min: 2 * time.Second, Max: 10 * time.Minute}

@@ -199,7 +199,7 @@ func TestJournalLines(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	defer j.conn.Close()
+	t.Cleanup(func() { _ = j.conn.Close() })
 
 	for _, want := range []string{"one", "two"} {
 		if got := receive(t, conn); !slices.Equal(got["MESSAGE"], []string{want}) {

@@ -53,7 +53,7 @@ func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 	back := make(alone, 1)
 	a := &handler.Attempt{Context: ctx, Task: task}
 
-	h.Start(back, []*handler.Attempt{a})
+	h.Start(back, []*handler.Attempt{a}) //nolint:contextcheck // workers outlive who asks for them
 	<-back
 
 	return a.Exit
@@ -84,7 +84,6 @@ func (h *Handler) Start(s handler.Sink, attempts []*handler.Attempt) {
 		case a.Context.Err() != nil:
 			c.finish(end{again: true})
 		default:
-			//nolint:contextcheck // workers outlive who asks for them
 			c.stop = context.AfterFunc(a.Context, func() { h.giveUp(c) })
 			h.enqueue(c)
 		}
