@@ -7,7 +7,7 @@
 // first writes for all who have come meanwhile, then hands over.
 //
 // In memory is only what must be answered at once: for each job that is open,
-// about a hundred bytes, and counts. The history may grow: nothing that is done
+// about 150 bytes, and counts. The history may grow: nothing that is done
 // for each file looks at it. Two indexes cover it: the one on the id, and the one
 // on the number of the end, which is cheap since each entry is the last one. The
 // others have only jobs that are few, and stand on columns that seldom change: a job's

@@ -21,7 +21,7 @@ type facts struct {
 	open   bool
 	waits  bool      // deferred, and its file lies in deferred/
 	due    time.Time // as recorded; zero: at once
-	cursor int64     // as recorded, as far as known; 0: none, or not known
+	cursor int64     // as recorded; 0: none
 
 	trigger bool
 }

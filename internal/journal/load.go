@@ -138,7 +138,7 @@ func (k *known) loadTally(db *sql.DB) error {
 
 // loadOpen reads what is kept of the open jobs; mu is held.
 func (k *known) loadOpen(db *sql.DB) error {
-	rows, err := db.Query("SELECT seq, id, name, state, due_at, move_to IS NOT NULL, origin, wish FROM job" +
+	rows, err := db.Query("SELECT seq, id, name, state, due_at, move_to IS NOT NULL, origin, wish, cursor FROM job" +
 		" WHERE open = 1 ORDER BY seq")
 	if err != nil {
 		return withKind(err)
@@ -151,15 +151,18 @@ func (k *known) loadOpen(db *sql.DB) error {
 			id, state    string
 			origin, wish sql.NullString
 			name         []byte
-			due          sql.NullInt64
+			due, cursor  sql.NullInt64
 			moving       bool
 		)
 
-		if err := rows.Scan(&seq, &id, &name, &state, &due, &moving, &origin, &wish); err != nil {
+		if err := rows.Scan(&seq, &id, &name, &state, &due, &moving, &origin, &wish, &cursor); err != nil {
 			return withKind(err)
 		}
 
-		rec := job.Record{Name: string(name), State: job.State(state), Origin: job.Origin(origin.String), DueAt: wall(due)}
+		rec := job.Record{
+			Name: string(name), State: job.State(state), Origin: job.Origin(origin.String), DueAt: wall(due),
+			Cursor: cursor.Int64,
+		}
 		if moving {
 			rec.Moving = &job.Move{}
 		}

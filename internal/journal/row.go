@@ -64,7 +64,7 @@ func fill(s *stmt, u update, rec *job.Record) {
 	someText(s, string(rec.Origin))
 	fillUse(s, rec.Exit)
 
-	if u.cursor {
+	if u.cursor { // if it is lower it does not count
 		someInt(s, rec.Cursor)
 	}
 }
@@ -171,13 +171,15 @@ func someMoment(s *stmt, t time.Time) {
 	}
 }
 
-// moment returns a time as it is recorded. What nanoseconds cannot say (before 1678,
-// after 2261) is cut to what they can.
+// moment returns a time as it is recorded. What nanoseconds cannot say (before 1677,
+// after 2262) is cut to what they can.
 func moment(t time.Time) int64 {
-	switch {
-	case t.Year() < 1678:
+	const most = math.MaxInt64/int64(time.Second) - 1
+
+	switch s := t.Unix(); {
+	case s < -most:
 		return math.MinInt64
-	case t.Year() > 2261:
+	case s > most:
 		return math.MaxInt64
 	}
 

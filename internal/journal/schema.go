@@ -118,7 +118,7 @@ func insertSQL() string {
 
 // updateSQL returns the statement that writes a row that is there, with the values of an
 // insert but for seq and id, which stay, and with seq behind them. Indexes cover what it
-// may leave as it is, and are left alone then too. The cursor never goes down.
+// may leave as it is, and are left alone then too.
 func updateSQL(u update) string {
 	var sets []string
 
@@ -126,8 +126,6 @@ func updateSQL(u update) string {
 		switch {
 		case c == "seq", c == "id", !u.state && c == "state", !u.open && c == "open",
 			!u.due && (c == "due_at" || c == "waits"), !u.cursor && c == "cursor":
-		case c == "cursor":
-			sets = append(sets, "cursor=max(?, coalesce(cursor, 0))")
 		default:
 			sets = append(sets, c+"=?")
 		}

@@ -32,7 +32,7 @@ func newWriter(c *conn) (*writer, error) {
 		&w.begin: "BEGIN IMMEDIATE", &w.commit: "COMMIT", &w.rollback: "ROLLBACK",
 		&w.pin:    "SELECT key FROM meta",
 		&w.insert: insertSQL(),
-		&w.lookup: "SELECT seq, state FROM job WHERE id = ?",
+		&w.lookup: "SELECT seq, state, cursor FROM job WHERE id = ?",
 		&w.remove: "DELETE FROM job WHERE id = ?",
 		&w.count:  "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
 		&w.meta:   "INSERT OR REPLACE INTO meta VALUES (?, ?)",
@@ -225,7 +225,7 @@ func (w *writer) find(s *stage, id job.ID) (facts, *slot, error) {
 	w.lookup.id(id)
 
 	err := w.lookup.row(func(row *stmt) {
-		found = facts{seq: row.number(0), state: job.State(row.word(1))}
+		found = facts{seq: row.number(0), state: job.State(row.word(1)), cursor: row.number(2)}
 	})
 
 	return found, nil, err
