@@ -237,3 +237,41 @@ func TestBugsAreRefused(t *testing.T) {
 		t.Errorf("something was recorded: %v", j.Counts())
 	}
 }
+
+// TestOneJobSeveralTimesInAGroup has what is on its way count as what is known.
+func TestOneJobSeveralTimesInAGroup(t *testing.T) {
+	t.Parallel()
+
+	j := open(t, t.TempDir())
+	first, other := plain("a"), plain("b")
+	waiting := first
+	waiting.State, waiting.DueAt = job.Deferred, time.Now().Add(time.Hour)
+	last := ended(first, job.Done)
+	last.Cursor = j.NextCursor()
+
+	must(t, j.Note(first, waiting, other, last))
+
+	for _, want := range []job.Record{last, other} {
+		e, err := j.Get(want.ID)
+		must(t, err)
+
+		if d := differ(e.Record, want); d != "" {
+			t.Error(d)
+		}
+	}
+
+	due, next, err := j.Due(waiting.DueAt, 9)
+	if err != nil || len(due) > 0 || !next.IsZero() || j.UnderWay("a") || !j.UnderWay("b") {
+		t.Errorf("due %v, next %v, %v; under way: a %v, b %v", due, next, err, j.UnderWay("a"), j.UnderWay("b"))
+	}
+
+	counts := j.Counts()
+	if counts[job.Done] != 1 || counts[job.Processing] != 1 || counts[job.Deferred] != 0 {
+		t.Errorf("counts %v", counts)
+	}
+
+	tally, err := j.Tally()
+	if err != nil || tally[job.Done] != 1 || tally[job.Processing] != 1 {
+		t.Errorf("tally %v, %v", tally, err)
+	}
+}
