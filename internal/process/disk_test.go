@@ -154,6 +154,17 @@ func (d *disk) Flush(folder job.Folder, f job.File) error {
 	return d.Spool.Flush(folder, f)
 }
 
+// FlushAll flushes each file by Flush, which tests may hold up or let fail.
+func (d *disk) FlushAll(files []job.File, done func(group map[int]error)) {
+	var all sync.WaitGroup
+
+	for i, f := range files {
+		all.Go(func() { done(map[int]error{i: d.Flush(job.InboxFolder, f)}) })
+	}
+
+	all.Wait()
+}
+
 func (d *disk) Move(m job.Move) (string, error) {
 	if err := d.enter("move %s/%s to %s/%s", m.From, m.File, m.To, m.Name); err != nil {
 		return "", err

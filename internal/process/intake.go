@@ -5,22 +5,13 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"importerd/internal/job"
 )
 
-const (
-	// flushLanes is how many small files of a batch are flushed at a time: the disk
-	// serves flushes that come together together.
-	flushLanes = 8
-	// hugeSize is from where on, in bytes, a file is flushed apart from its batch.
-	hugeSize = 1 << 20
-	// flushReport is how long a file of a batch that is flushed may wait for the others.
-	flushReport = 5 * time.Millisecond
-)
+// hugeSize is from where on, in bytes, a file is flushed apart from its batch.
+const hugeSize = 1 << 20
 
 // inlet returns where ready files come from, nil while there is no room.
 func (p *Pool) inlet() <-chan []job.File {
@@ -84,88 +75,36 @@ func (p *Pool) flush(units []*unit) {
 	small := make([]*unit, 0, len(units))
 
 	for _, u := range units {
-		if u.file.Size < hugeSize {
+		if u.file.Size >= hugeSize {
+			go p.flushBatch([]*unit{u})
+		} else {
 			small = append(small, u)
-
-			continue
 		}
-
-		go func() {
-			u.err = p.deps.Folders.Flush(job.InboxFolder, u.file)
-			p.post(func() { p.onFlushed([]*unit{u}) })
-		}()
 	}
 
 	if len(small) > 0 {
-		p.flushBatch(small)
+		go p.flushBatch(small)
 	}
 }
 
-// flushBatch flushes small files, several at a time.
+// flushBatch flushes files together and reports those that are done as it goes on.
 func (p *Pool) flushBatch(units []*unit) {
-	b := &flushBatch{left: len(units), report: func(some []*unit) { p.post(func() { p.onFlushed(some) }) }}
-	next := atomic.Int64{}
-
-	if len(units) > 1 {
-		b.mu.Lock()
-		b.timer = time.AfterFunc(flushReport, b.tell) // it may ring before this is over
-		b.mu.Unlock()
+	files := make([]job.File, len(units))
+	for i, u := range units {
+		files[i] = u.file
 	}
 
-	for range min(flushLanes, len(units)) {
-		go func() {
-			for i := next.Add(1); i <= int64(len(units)); i = next.Add(1) {
-				u := units[i-1]
-				u.err = p.deps.Folders.Flush(job.InboxFolder, u.file)
-				b.add(u)
-			}
-		}()
-	}
-}
+	p.deps.Intake.FlushAll(files, func(group map[int]error) {
+		some := make([]*unit, 0, len(group))
 
-// flushBatch gathers the files of a batch that are flushed: all, if that does not take
-// long.
-type flushBatch struct {
-	report func([]*unit)
+		for i, err := range group {
+			units[i].err = err
+			some = append(some, units[i])
+		}
 
-	mu    sync.Mutex
-	timer *time.Timer // guarded by mu; nil: there is one file only
-	done  []*unit     // guarded by mu; not reported yet
-	left  int         // guarded by mu; that are not flushed yet
-}
-
-// add takes a file that is flushed.
-func (b *flushBatch) add(u *unit) {
-	b.mu.Lock()
-	b.left--
-	b.done = append(b.done, u)
-	last := b.left == 0
-	b.mu.Unlock()
-
-	if last {
-		b.tell()
-	}
-}
-
-// tell reports what has gathered.
-func (b *flushBatch) tell() {
-	b.mu.Lock()
-	some := b.done
-	b.done = nil
-
-	switch {
-	case b.timer == nil:
-	case b.left > 0:
-		b.timer.Reset(flushReport)
-	default:
-		b.timer.Stop()
-	}
-
-	b.mu.Unlock()
-
-	if len(some) > 0 {
-		b.report(some)
-	}
+		slices.SortFunc(some, func(a, b *unit) int { return cmp.Compare(a.turn, b.turn) })
+		p.post(func() { p.onFlushed(some) })
+	})
 }
 
 // onFlushed queues files whose content is on the disk.

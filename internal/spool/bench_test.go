@@ -47,6 +47,29 @@ func BenchmarkFlush(b *testing.B) {
 	m.report()
 }
 
+// BenchmarkFlushAll is what it costs to flush files that are on the disk already, in
+// groups. What the kernel does beside us is not in it.
+func BenchmarkFlushAll(b *testing.B) {
+	const group = 50
+
+	s, files := benchSpool(b)
+	m := newMeter(b)
+
+	for i := 0; i < b.N; i += group {
+		at := i % len(files)
+
+		s.FlushAll(files[at:at+group], func(told map[int]error) {
+			for _, err := range told {
+				if err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+
+	m.report()
+}
+
 // BenchmarkWay is what a file costs the folders from the inbox to done/.
 func BenchmarkWay(b *testing.B) {
 	s, files := benchSpool(b)

@@ -7,7 +7,10 @@ import (
 )
 
 // OnFlush makes every flush of a descriptor of s call do instead.
-func (s *Spool) OnFlush(do func(fd int) error) { s.fsync = do }
+func (s *Spool) OnFlush(do func(fd int) error) {
+	s.fsync = do
+	s.queues.close()
+}
 
 // Take is the part of Claim after the look at what is there.
 func (s *Spool) Take(f job.File) (job.File, error) { return s.take(s.inbox.Load(), f) }
@@ -58,3 +61,27 @@ func (s *Spool) Alive(id job.ID) bool {
 
 	return err == nil && note.alive()
 }
+
+// NoQueues makes s believe that the kernel has no queues.
+func (s *Spool) NoQueues() { s.queues.close() }
+
+// HasQueues says whether the kernel has queues for s.
+func (s *Spool) HasQueues() bool {
+	queue, err := s.queues.take()
+	if err == nil {
+		s.queues.put(queue)
+	}
+
+	return err == nil
+}
+
+// FreeQueues returns how many queues nobody uses.
+func (s *Spool) FreeQueues() int {
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+
+	return len(s.queues.free)
+}
+
+// QueueAnswer is what is told of a file of which the queue says result.
+func QueueAnswer(result int64) error { return contentLost((&aioAnswer{result: result}).err()) }

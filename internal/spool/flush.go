@@ -21,12 +21,18 @@ import (
 // job.ErrOpen and job.ErrChanged besides. After a failed flush a second one would
 // succeed and mean nothing.
 func (s *Spool) Flush(folder job.Folder, f job.File) error {
+	return failed("flush", folder, f.Name, s.withWhole(folder, f, s.flushContent))
+}
+
+// withWhole calls do with f open for reading, if it is still the file that it was and,
+// in the inbox, as it was.
+func (s *Spool) withWhole(folder job.Folder, f job.File, do func(fd int) error) error {
 	d, err := s.place(folder, f.Name)
 	if err != nil {
 		return err
 	}
 
-	err = withOpen(d, f, func(fd int) error {
+	return withOpen(d, f, func(fd int) error {
 		now, err := fileOf(fd, "", f.Name)
 		if err != nil {
 			return err
@@ -42,10 +48,8 @@ func (s *Spool) Flush(folder job.Folder, f job.File) error {
 			}
 		}
 
-		return s.flushContent(fd)
+		return do(fd)
 	})
-
-	return failed("flush", folder, f.Name, err)
 }
 
 // unchanged says why a file of the inbox, open as fd, is not to be taken as it is now:
@@ -68,11 +72,16 @@ func (s *Spool) unchanged(fd int, now, f job.File) error {
 
 // flushContent flushes one regular file.
 func (s *Spool) flushContent(fd int) error {
-	if err := again(func() error { return s.fsync(fd) }); err != nil {
-		return fmt.Errorf("the file's content could not be flushed: %w: %w", job.ErrDisk, err)
+	return contentLost(again(func() error { return s.fsync(fd) }))
+}
+
+// contentLost gives what a flush of a file said its kind; nil stays nil.
+func contentLost(err error) error {
+	if err == nil {
+		return nil
 	}
 
-	return nil
+	return fmt.Errorf("the file's content could not be flushed: %w: %w", job.ErrDisk, err)
 }
 
 // FlushResults brings all that the handler has put among the results of the job

@@ -9,3 +9,6 @@ import "golang.org/x/sys/unix"
 func fsync(fd int) error {
 	return unix.Fsync(fd) //nolint:wrapcheck // callers say what they have flushed
 }
+
+// queuesWork says that the kernel may be asked to flush files beside us.
+const queuesWork = true

@@ -17,3 +17,6 @@ func fsync(fd int) error {
 
 	return unix.Fsync(fd)
 }
+
+// queuesWork says that the kernel may not be asked to flush files beside us.
+const queuesWork = false

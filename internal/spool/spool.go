@@ -39,6 +39,7 @@ type Spool struct {
 	warnings []string
 
 	fsync     func(fd int) error // fsync, other in tests
+	queues    aioQueues          // by which many files are flushed at a time
 	untrusted atomic.Pointer[error]
 
 	reopening sync.Mutex // one ReopenInbox at a time
@@ -111,6 +112,7 @@ func (s *Spool) Close() error {
 // close closes whatever is open, the lock last.
 func (s *Spool) close() error {
 	s.dropSpares()
+	s.queues.close()
 
 	if own := s.folders[job.OwnFolder]; own != nil {
 		_ = own.unlink(pidFile) // only tells people; a crash leaves it too
