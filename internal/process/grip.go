@@ -96,12 +96,15 @@ func (g *grip) end() {
 func (g *grip) set(wish job.Wish, rec job.Record) {
 	g.mu.Lock()
 	g.wish = wish
+
+	if wish == job.WishTerminate { // before mind looks: what is frozen is asked to end as it is
+		g.cancel(handler.ErrTerminate)
+	}
+
 	g.summon()
 	g.mu.Unlock()
 
-	if wish == job.WishTerminate {
-		g.cancel(handler.ErrTerminate)
-	} else {
+	if wish != job.WishTerminate {
 		g.tell(rec, nil)
 	}
 }

@@ -3,6 +3,8 @@ package process_test
 import (
 	"context"
 	"errors"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,6 +76,44 @@ func TestRetryOfATriggerBesideAnother(t *testing.T) {
 
 		r.pass(2 * time.Hour)
 		r.want("done/first", "done/second")
+		r.stops()
+	})
+}
+
+// TestTerminatedJobIsNotLetGoOn: a frozen job that is terminated is asked to end as it is:
+// it must not do more of its work first.
+func TestTerminatedJobIsNotLetGoOn(t *testing.T) {
+	bubble(t, func(r *rig) {
+		const jobs = 64 // what it is about is a race
+
+		r.cfg.Workers = jobs
+		r.handles(r.works(time.Hour, job.Exit{}, killed()))
+
+		for i := range jobs {
+			r.inbox(strconv.Itoa(i))
+		}
+
+		r.start()
+
+		var all sync.WaitGroup
+
+		for i := range jobs {
+			id := r.id(strconv.Itoa(i))
+			r.steers(id, job.Pause, "paused")
+			all.Go(func() {
+				if _, err := r.pool.Steer(r.Context(), id, job.Terminate); err != nil {
+					r.Errorf("terminate: %v", err)
+				}
+			})
+		}
+
+		all.Wait()
+		r.pass(time.Minute)
+
+		if got := r.book.with("frozen ", " false"); len(got) > 0 {
+			r.Errorf("let go on: %q", got)
+		}
+
 		r.stops()
 	})
 }
