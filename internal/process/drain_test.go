@@ -206,3 +206,24 @@ func TestLoopsComeRound(t *testing.T) {
 		r.stops()
 	})
 }
+
+// TestCutOffAtOnce: what was told a moment before everything was to end is no outcome that
+// could not be written, and is not told again.
+func TestCutOffAtOnce(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.inbox("a")
+		r.start()
+		r.want("done/a")
+		r.stages.Signal()
+		r.stages.Signal()
+
+		if err := <-r.ended; err != nil {
+			r.Errorf("Run: %v", err)
+		}
+
+		r.restart()
+		r.start()
+		r.said(1, "job done")
+		r.stops()
+	})
+}

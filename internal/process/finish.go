@@ -78,7 +78,8 @@ func (f *finisher) run(work context.Context) error {
 			continue
 		}
 
-		f.lonely = f.lonely || f.pool.door.closing.Load()
+		over := work.Err() != nil
+		f.lonely = f.lonely || over || f.pool.door.closing.Load()
 
 		if err := f.group(); err != nil {
 			result = err
@@ -86,7 +87,7 @@ func (f *finisher) run(work context.Context) error {
 
 		f.lonely = false
 
-		if len(f.stuck)+len(f.told) > 0 && work.Err() != nil {
+		if len(f.stuck)+len(f.told) > 0 && over {
 			result = errors.Join(result, f.abandon())
 		}
 
