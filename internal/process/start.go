@@ -367,6 +367,7 @@ func (p *Pool) untilNext(now time.Time) time.Duration {
 
 	switch due, next, err := p.nextDue(now); {
 	case err != nil: // the next try to pick one closes the gate
+	case due != nil && !s.dueFirst && len(s.claiming) > 0: // the claimer brings whose turn it is
 	case due != nil:
 		return 0
 	case !next.IsZero():
