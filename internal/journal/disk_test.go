@@ -121,6 +121,54 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestFullDiskLetsRowsChange has a disk on which nothing is left while jobs that are
+// recorded go on: where the -wal cannot grow it is used anew.
+func TestFullDiskLetsRowsChange(t *testing.T) {
+	t.Parallel()
+
+	for _, kind := range []string{"tmpfs", "ext4"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+
+			dir := small(t, kind)
+			j := open(t, dir)
+			rec := plain("a")
+			must(t, j.Commit(rec))
+			must(t, j.Close()) // all is in the database
+
+			j = open(t, dir)
+			for range 50 {
+				rec.Attempt++
+				must(t, j.Commit(rec))
+			}
+
+			fill(t, filepath.Join(dir, "filler"))
+
+			refused := 0
+
+			for range 300 {
+				rec.Attempt++
+
+				err := j.Commit(rec)
+				if errors.Is(err, job.ErrDisk) {
+					refused++
+					err = j.Commit(rec) // which the pool does, too
+				}
+
+				must(t, err)
+			}
+
+			if refused == 0 {
+				t.Error("the disk was not full")
+			}
+
+			if e, err := j.Get(rec.ID); err != nil || e.Attempt != rec.Attempt {
+				t.Errorf("attempt %d, %v; want %d", e.Attempt, err, rec.Attempt)
+			}
+		})
+	}
+}
+
 // commitUntilFull commits jobs until the disk refuses one, and returns those
 // that it took.
 func commitUntilFull(t *testing.T, j *journal.Journal) []job.ID {

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"importerd/internal/job"
 )
 
@@ -23,7 +25,8 @@ type writer struct {
 	updates                 map[update]*stmt // as they were needed
 	lookup, remove          *stmt
 	count, meta, wish       *stmt
-	transactions            int // so far, for tests
+	short                   bool // the disk was full: the -wal is moved to be used anew
+	transactions            int  // so far, for tests
 }
 
 func newWriter(c *conn) (*writer, error) {
@@ -65,6 +68,9 @@ func (w *writer) transact(group []*request, s *stage) error {
 	if err != nil {
 		_ = w.rollback.run() // SQLite may have done it itself
 		w.unpin()
+
+		code, _ := codeOf(err)
+		w.short = code&0xff == sqlite3.SQLITE_FULL
 	}
 
 	return err
@@ -239,13 +245,16 @@ func (w *writer) setMeta(key, value string) error {
 	return w.meta.run()
 }
 
-// full says whether enough has gathered in the -wal to be moved.
-func (w *writer) full() bool { return w.conn.written(false) >= foldAfter }
+// full says whether the -wal is to be moved: enough has gathered in it, or it cannot grow.
+// What is moved is room for what comes next, mostly in exchange for none: the rows are
+// there already.
+func (w *writer) full() bool { return w.short || w.conn.written(false) >= foldAfter }
 
 // checkpoint moves the -wal into the database; SQLite flushes the one before
 // and the other after. It does not wait for readers: what they need stays.
 func (w *writer) checkpoint(mode string) error {
 	w.conn.written(true) // also after an error: not again at once
+	w.short = false
 
 	w.unpin()
 
