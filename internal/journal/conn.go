@@ -17,7 +17,7 @@ type conn struct {
 	tls      *libc.TLS // what SQLite takes for its thread
 	db       uintptr   // sqlite3*
 	counters uintptr   // room for two numbers of written
-	prepared []*stmt
+	prepared []*stmt   // closed with the connection
 }
 
 // answer is an error of SQLite.
@@ -136,7 +136,7 @@ func (c *conn) written(fromZero bool) int {
 
 // first runs a query and calls read for its first row, if there is one.
 func (c *conn) first(query string, read func(s *stmt)) error {
-	s, err := c.prepare(query)
+	s, err := c.compile(query)
 	if err != nil {
 		return err
 	}

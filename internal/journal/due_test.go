@@ -117,6 +117,22 @@ func TestCutDueBringsLaterTimesDown(t *testing.T) {
 	}
 }
 
+// TestCutDueBesideANote has both in one transaction: who notes a job again does not know
+// of the cut that came a moment before.
+func TestCutDueBesideANote(t *testing.T) {
+	t.Parallel()
+
+	j := open(t, t.TempDir())
+	now := time.Now()
+	far := deferred("far", now.Add(time.Hour))
+	must(t, j.Note(far))
+	must(t, j.CutDueAndNote(now.Add(time.Minute), far))
+
+	if e, err := j.Get(far.ID); err != nil || !e.DueAt.Equal(far.DueAt) {
+		t.Errorf("due at %v, %v; want %v, as it was noted last", e.DueAt, err, far.DueAt)
+	}
+}
+
 func TestUnderWayUntilTheMoveIsConfirmed(t *testing.T) {
 	t.Parallel()
 

@@ -60,11 +60,16 @@ func (j *Journal) remove(ids []job.ID, may func(*facts) bool) error {
 // CutDue brings the times of deferred jobs that are later than limit down to
 // it: the clock was set back. Paused jobs wait for a person, not for a time.
 func (j *Journal) CutDue(limit time.Time) error {
-	return j.submit(&request{durable: true, do: func(w *writer, s *stage) error {
+	return j.submit(cutDue(limit))
+}
+
+// cutDue is what CutDue wants written.
+func cutDue(limit time.Time) *request {
+	return &request{durable: true, do: func(w *writer, s *stage) error {
 		s.cutDue(limit)
 		at := moment(limit)
 
 		return w.conn.exec(fmt.Sprintf(
 			"UPDATE job SET due_at = %d WHERE open = 1 AND state = 'deferred' AND due_at > %d", at, at))
-	}})
+	}}
 }

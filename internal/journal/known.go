@@ -159,7 +159,12 @@ func (s *stage) find(id job.ID) (found facts, at *slot, sure bool) {
 		return s.changes[at.staged-1].now, at, true
 	}
 
-	return at.facts, at, true
+	found = at.facts
+	if s.cut != nil { // its row is cut, too
+		found.cutDue(*s.cut)
+	}
+
+	return found, at, true
 }
 
 // set stages what a job, old so far, is now. at is its slot, as find has returned it.

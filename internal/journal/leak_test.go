@@ -37,3 +37,22 @@ func TestReaderLetsGo(t *testing.T) {
 		}
 	}
 }
+
+// TestFoldKeepsNoStatement wants a journal that folds its log again and again to keep
+// what it had.
+func TestFoldKeepsNoStatement(t *testing.T) {
+	t.Parallel()
+
+	j := open(t, t.TempDir())
+	must(t, j.Note(plain("a")))
+
+	before := j.Prepared()
+
+	for range 5 {
+		must(t, j.Fold())
+	}
+
+	if after := j.Prepared(); after != before {
+		t.Errorf("%d statements are kept, %d before", after, before)
+	}
+}

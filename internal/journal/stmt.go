@@ -40,8 +40,18 @@ type param struct {
 	length int     // how much of it the value takes
 }
 
-// prepare compiles a statement that is run often.
+// prepare compiles a statement that is kept until the connection is closed.
 func (c *conn) prepare(query string) (*stmt, error) {
+	s, err := c.compile(query)
+	if err == nil {
+		c.prepared = append(c.prepared, s)
+	}
+
+	return s, err
+}
+
+// compile compiles a statement, which the caller closes.
+func (c *conn) compile(query string) (*stmt, error) {
 	sql, err := libc.CString(query)
 	if err != nil {
 		return nil, errNoMemory
@@ -61,7 +71,6 @@ func (c *conn) prepare(query string) (*stmt, error) {
 
 	s := &stmt{conn: c, handle: libc.AtomicLoadPUintptr(handle)}
 	s.params = make([]param, sqlite3.Xsqlite3_bind_parameter_count(c.tls, s.handle))
-	c.prepared = append(c.prepared, s)
 
 	return s, nil
 }
