@@ -92,7 +92,7 @@ FROM job;
 -- What a start and the end of a move change stands in no index.
 ALTER TABLE job ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
 UPDATE job SET waits = 1 WHERE open = 1 AND state = 'deferred' AND move_to IS NULL;
-DROP INDEX job_due;
+DROP INDEX IF EXISTS job_due;
 CREATE INDEX job_due ON job (due_at, seq) WHERE waits = 1;
 `,
 }

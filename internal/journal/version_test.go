@@ -159,6 +159,24 @@ func TestOldSamplesLoad(t *testing.T) {
 	}
 }
 
+// TestOldJournalWithoutAnIndex wants what is recorded kept where somebody has dropped
+// an index.
+func TestOldJournalWithoutAnIndex(t *testing.T) {
+	t.Parallel()
+
+	dir := t.TempDir()
+	content, err := os.ReadFile("testdata/version-2.db")
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, "journal.db"), content, 0o600))
+
+	db := raw(t, dir)
+	_, err = db.Exec("DROP INDEX job_due")
+	must(t, err)
+	must(t, db.Close())
+
+	hasSample(t, open(t, dir).Reader)
+}
+
 // endsIn returns how many ends have a number in an old sample: the first version had none.
 func endsIn(path string) int {
 	if filepath.Base(path) == "version-1.db" {
