@@ -85,3 +85,6 @@ func (s *Spool) FreeQueues() int {
 
 // QueueAnswer is what is told of a file of which the queue says result.
 func QueueAnswer(result int64) error { return contentLost((&aioAnswer{result: result}).err()) }
+
+// BelieveRemote makes s believe that its file system is that of a server.
+func (s *Spool) BelieveRemote() { s.kind.remote = true }

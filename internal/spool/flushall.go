@@ -22,7 +22,7 @@ const (
 // Flush would have returned: in groups, as they are done, and perhaps several at a
 // time. It returns when all are told.
 func (s *Spool) FlushAll(files []job.File, done func(group map[int]error)) {
-	if len(files) >= queueWorth && queuesWork {
+	if len(files) >= queueWorth && s.queuesFlushes() {
 		if queue, err := s.queues.take(); err == nil {
 			s.flushQueued(queue, files, done)
 			s.queues.put(queue)
@@ -33,6 +33,11 @@ func (s *Spool) FlushAll(files []job.File, done func(group map[int]error)) {
 
 	s.flushInLanes(files, done)
 }
+
+// queuesFlushes says whether flushes may be given to the kernel. Where a server does them
+// they may hang for ever, and a process with such a flush in a queue could not even be
+// killed: it would keep the spool's lock.
+func (s *Spool) queuesFlushes() bool { return queuesWork && !s.kind.remote }
 
 // flushQueued flushes files through a queue.
 func (s *Spool) flushQueued(queue aioQueue, files []job.File, done func(group map[int]error)) {

@@ -142,6 +142,29 @@ func TestQueueTellsOfALostWrite(t *testing.T) {
 	}
 }
 
+// A flush that a server never answers must not keep the process from being killed.
+func TestFlushAllQueuesNothingOnAServer(t *testing.T) {
+	t.Parallel()
+
+	s := open(t)
+	s.BelieveRemote()
+
+	files := make([]job.File, 20)
+	for i := range files {
+		files[i] = dropped(t, s, fmt.Sprint(i), "some text")
+	}
+
+	for i, err := range flushAll(t, s, files) {
+		if err != nil && !errors.Is(err, job.ErrOpen) { // a process that was just being started had it
+			t.Errorf("file %d: %v", i, err)
+		}
+	}
+
+	if n := s.FreeQueues(); n != 0 {
+		t.Errorf("%d queues were made", n)
+	}
+}
+
 func TestFlushAllOfAClosedSpool(t *testing.T) {
 	t.Parallel()
 
