@@ -97,6 +97,18 @@ func (s *Spool) reopenInbox() error {
 		return errors.Join(err, inbox.close())
 	}
 
+	return s.swapInbox(inbox)
+}
+
+// swapInbox uses inbox from now on, unless the spool was closed meanwhile.
+func (s *Spool) swapInbox(inbox *dir) error {
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+
+	if s.ended {
+		return errors.Join(fs.ErrClosed, inbox.close())
+	}
+
 	return s.inbox.Swap(inbox).giveWay(inbox)
 }
 

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -216,5 +218,35 @@ func TestReopenInboxDisturbsNobody(t *testing.T) {
 
 	if err := use(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("after the end: %v, want that it is closed", err)
+	}
+}
+
+// TestCloseBesideReopenInbox has a spool closed while its inbox is opened anew: nothing
+// of it stays open.
+func TestCloseBesideReopenInbox(t *testing.T) {
+	t.Parallel()
+
+	for range 100 {
+		dir := t.TempDir()
+
+		s, err := spool.Open(dir, spool.Options{})
+		check(t, err)
+
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { _ = s.ReopenInbox() }) // it may be too late
+		}
+
+		check(t, s.Close())
+		both.Wait()
+
+		links, err := filepath.Glob("/proc/self/fd/*")
+		check(t, err)
+
+		for _, link := range links {
+			if to, err := os.Readlink(link); err == nil && strings.HasPrefix(to, dir+"/") {
+				t.Fatalf("%s is still open", to)
+			}
+		}
 	}
 }

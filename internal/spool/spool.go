@@ -42,7 +42,9 @@ type Spool struct {
 	queues    aioQueues          // by which many files are flushed at a time
 	untrusted atomic.Pointer[error]
 
-	reopening sync.Mutex // one ReopenInbox at a time
+	reopening sync.Mutex // one ReopenInbox at a time, however long
+	swapping  sync.Mutex // held for moments only
+	ended     bool       // guarded by swapping; the inbox stays as it is, to be closed
 	noting    sync.Mutex // one WriteNote at a time: they share a temporary name
 	closing   sync.Once
 }
@@ -111,6 +113,10 @@ func (s *Spool) Close() error {
 
 // close closes whatever is open, the lock last.
 func (s *Spool) close() error {
+	s.swapping.Lock()
+	s.ended = true
+	s.swapping.Unlock()
+
 	s.dropSpares()
 	s.queues.close()
 
