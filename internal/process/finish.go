@@ -78,22 +78,27 @@ func (f *finisher) run(work context.Context) error {
 			continue
 		}
 
-		over := work.Err() != nil
-		f.lonely = f.lonely || over || f.pool.door.closing.Load()
-
-		if err := f.group(); err != nil {
+		if err := f.round(work.Err() != nil); err != nil {
 			result = err
-		}
-
-		f.lonely = false
-
-		if len(f.stuck)+len(f.told) > 0 && over {
-			result = errors.Join(result, f.abandon())
 		}
 
 		retry.Reset(f.nextTry())
 		alone.Reset(f.nextConfirm())
 	}
+}
+
+// round finishes what there is. over says that there will be no other try for what is
+// stuck then.
+func (f *finisher) round(over bool) error {
+	f.lonely = f.lonely || over || f.pool.door.closing.Load()
+	err := f.group()
+	f.lonely = false
+
+	if len(f.stuck)+len(f.told) > 0 && over {
+		err = errors.Join(err, f.abandon())
+	}
+
+	return err
 }
 
 // stop is done when work is, as far as that concerns anything.

@@ -361,9 +361,16 @@ func (p *Pool) untilNext(now time.Time) time.Duration {
 		}
 	}
 
-	if p.free(now) <= 0 {
-		return wait
+	if p.free(now) > 0 {
+		wait = min(wait, p.untilDue(now))
 	}
+
+	return wait
+}
+
+// untilDue returns how long the loop may wait for a deferred job that may be begun.
+func (p *Pool) untilDue(now time.Time) time.Duration {
+	s := &p.state
 
 	switch due, next, err := p.nextDue(now); {
 	case err != nil: // the next try to pick one closes the gate
@@ -371,8 +378,8 @@ func (p *Pool) untilNext(now time.Time) time.Duration {
 	case due != nil:
 		return 0
 	case !next.IsZero():
-		wait = min(wait, next.Sub(now))
+		return next.Sub(now)
 	}
 
-	return wait
+	return idleWait
 }
