@@ -2,7 +2,6 @@ package process_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 
 	"importerd/internal/handler"
 	"importerd/internal/job"
-	"importerd/internal/journal"
 	"importerd/internal/process"
 	"importerd/internal/spool"
 
@@ -127,15 +125,7 @@ func benchWith(b *testing.B, cfg process.Config, h handler.Handler, feed func(ch
 
 	b.Cleanup(func() { _ = s.Close() })
 
-	j, err := journal.Open(journal.Options{
-		Path: s.Path(job.OwnFolder, "journal.db"), Boot: "boot", Log: zerolog.Nop(),
-		SetAside: func(name string) (string, error) { return "", errors.New("not set aside: " + name) },
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	b.Cleanup(func() { _ = j.Close() })
+	j := openJournal(b, s)
 
 	cfg.Spool, cfg.Attempts, cfg.BeatEvery = "orders", 8, 10*time.Second
 	cfg.Backoff = process.Backoff{Min: 2 * time.Second, Max: 10 * time.Minute}

@@ -76,15 +76,7 @@ func newRig(t *testing.T, dir string) *rig {
 	b := &book{}
 	d := &disk{Spool: s, book: b}
 
-	j, err := journal.Open(journal.Options{
-		Path: s.Path(job.OwnFolder, "journal.db"), Boot: "boot", Log: zerolog.Nop(),
-		SetAside: func(name string) (string, error) { return "", errors.New("not set aside: " + name) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	t.Cleanup(func() { _ = j.Close() })
+	j := openJournal(t, s)
 
 	return &rig{
 		T: t, disk: d, book: b, ledger: &ledger{Journal: j, disk: d}, limit: time.Minute, run: exits(0),
@@ -494,4 +486,21 @@ func (e *ear) states(id job.ID) []job.State {
 	}
 
 	return all
+}
+
+// openJournal opens the journal of a spool.
+func openJournal(tb testing.TB, s *spool.Spool) *journal.Journal {
+	tb.Helper()
+
+	j, err := journal.Open(journal.Options{
+		Path: s.Path(job.OwnFolder, "journal.db"), Boot: "boot", Log: zerolog.Nop(),
+		SetAside: func(name string) (string, error) { return "", errors.New("not set aside: " + name) },
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	tb.Cleanup(func() { _ = j.Close() })
+
+	return j
 }
