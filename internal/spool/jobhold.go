@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,20 +44,25 @@ func (h *holds) keep(name string, writer int) {
 	h.free = append(h.free, spareLock{name, writer})
 }
 
-// spare gives out one that keep has taken; a writer below 0: there is none.
-func (h *holds) spare() (name string, writer int) {
+// spare gives out one that keep has taken, the one of that name if there is one: under
+// no other may it be given out later. A writer below 0: there is none.
+func (h *holds) spare(name string) spareLock {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 
-	last := len(h.free) - 1
-	if last < 0 {
-		return "", -1
+	if len(h.free) == 0 {
+		return spareLock{writer: -1}
 	}
 
-	one := h.free[last]
-	h.free = h.free[:last]
+	at := slices.IndexFunc(h.free, func(one spareLock) bool { return one.name == name })
+	if at < 0 {
+		at = len(h.free) - 1
+	}
 
-	return one.name, one.writer
+	one := h.free[at]
+	h.free = slices.Delete(h.free, at, at+1)
+
+	return one
 }
 
 func (h *holds) put(id job.ID, one *hold) {
@@ -132,26 +138,46 @@ func (s *Spool) openLock(id job.ID, note lockNote) (*os.File, error) {
 // fs.ErrNotExist: there is none.
 func (s *Spool) reuseLock(id job.ID, one *hold) error {
 	for {
-		old, writer := s.holds.spare()
-		if writer < 0 {
+		old := s.holds.spare(id.String())
+		if old.writer < 0 {
 			return fs.ErrNotExist
 		}
 
-		err := rename(s.locks, old, s.locks, id.String())
+		err := s.renameLock(old, id)
 
 		switch {
 		case err == nil:
-			one.writer = writer
+			one.writer = old.writer
 
 			return nil
 		case errors.Is(err, fs.ErrNotExist): // somebody has removed it
-			discard(writer)
+			discard(old.writer)
 		default:
-			s.holds.keep(old, writer)
+			s.holds.keep(old.name, old.writer)
 
 			return err
 		}
 	}
+}
+
+// renameLock gives a lock file the name of a job, which it may have already.
+func (s *Spool) renameLock(old spareLock, id job.ID) error {
+	if old.name != id.String() {
+		return rename(s.locks, old.name, s.locks, id.String())
+	}
+
+	there := false
+
+	err := s.locks.use(func(at int) (err error) {
+		there, err = stillAt(at, old.name, old.writer)
+
+		return err
+	})
+	if err == nil && !there {
+		err = fs.ErrNotExist
+	}
+
+	return err
 }
 
 // createLock makes a new lock file.
@@ -264,10 +290,10 @@ func (s *Spool) UnlockJob(id job.ID, lock *os.File) error {
 
 // dropSpares removes the lock files that wait to be used again.
 func (s *Spool) dropSpares() {
-	for name, writer := s.holds.spare(); writer >= 0; name, writer = s.holds.spare() {
-		_ = s.locks.unlink(name) // or the next start does
+	for old := s.holds.spare(""); old.writer >= 0; old = s.holds.spare("") {
+		_ = s.locks.unlink(old.name) // or the next start does
 
-		discard(writer)
+		discard(old.writer)
 	}
 }
 

@@ -494,3 +494,49 @@ func TestLockWorker(t *testing.T) {
 		t.Error("not gone")
 	}
 }
+
+// TestLockFileOfAnEarlierAttempt: the lock file of a job that is tried again is not given
+// to another job as well, while the second attempt has it.
+func TestLockFileOfAnEarlierAttempt(t *testing.T) {
+	t.Parallel()
+
+	s := open(t)
+	a, b, c := job.NewID(), job.NewID(), job.NewID()
+
+	var locks []*os.File
+
+	take := func(id job.ID) {
+		lock, err := s.LockJob(id, "x")
+		check(t, err)
+
+		locks = append(locks, lock)
+	}
+	giveAll := func(ids ...job.ID) {
+		for i, id := range ids {
+			check(t, s.UnlockJob(id, locks[i]))
+		}
+
+		locks = nil
+	}
+
+	take(a)
+	take(b)
+	giveAll(a, b)
+	take(a) // while the file of b waits to be used again, too
+	take(b)
+	take(c)
+
+	for i, id := range []job.ID{a, b, c} {
+		held, err := os.Stat(s.Path(job.OwnFolder, "locks/"+id.String()))
+		check(t, err)
+
+		ours, err := locks[i].Stat()
+		check(t, err)
+
+		if !os.SameFile(held, ours) {
+			t.Errorf("lock %d is not what its name means", i)
+		}
+	}
+
+	giveAll(a, b, c)
+}
