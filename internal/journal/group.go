@@ -72,6 +72,29 @@ func (j *Journal) serveWith(r *request, leads bool) error {
 	return r.err
 }
 
+// flush brings to the disk what is written.
+func (j *Journal) flush() error {
+	if err := j.begin(); err != nil {
+		return err
+	}
+	defer j.groups.Done()
+
+	return j.fail(j.flusher.flush())
+}
+
+// begin keeps Close waiting until groups is told that it is over.
+func (j *Journal) begin() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+
+	err := j.stopped()
+	if err == nil {
+		j.groups.Add(1)
+	}
+
+	return err
+}
+
 // enqueue puts r in line and says whether its caller is to write.
 func (j *Journal) enqueue(r *request) (bool, error) {
 	j.mu.Lock()

@@ -75,7 +75,7 @@ func (j *Journal) Boot() (string, bool) { return j.last, j.clean }
 func (j *Journal) Note(recs ...job.Record) error { return j.record(false, recs) }
 
 // Commit is Note, and the records are on the disk when it returns, as are all
-// that were noted before. Without any record it does nothing.
+// that were noted before. Without any record it is for these alone.
 func (j *Journal) Commit(recs ...job.Record) error { return j.record(true, recs) }
 
 func (j *Journal) record(durable bool, recs []job.Record) error {
@@ -85,7 +85,11 @@ func (j *Journal) record(durable bool, recs []job.Record) error {
 		}
 	}
 
-	if len(recs) == 0 { // SQLite does not flush where nothing has changed
+	switch {
+	case len(recs) > 0:
+	case durable:
+		return j.flush()
+	default:
 		return j.trouble()
 	}
 

@@ -22,7 +22,7 @@
 //	               loop: slot freed, next state decided; gathers what has ended
 //	                  │ units
 //	                  ▼
-//	               finisher: journal, rename, flush of the folders, tell
+//	               finisher: journal; later flush, rename, flush of the folders, tell
 //	                  │ units
 //	                  ▼
 //	               loop: name released
@@ -39,5 +39,7 @@
 // What was claimed and is not to be started after all goes to deferred/, due at once. The
 // finisher works in groups: what ends gathers for some milliseconds while other attempts
 // are under way, while it writes, and just after it has begun to write; who comes alone
-// waits for nothing. That something was told the journal learns with the next group.
+// waits for nothing. What is written no death of the daemon undoes. Several such groups
+// are brought to the disk, moved and told together where many come. That something was
+// told the journal learns with the next group.
 package process

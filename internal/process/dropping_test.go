@@ -65,7 +65,7 @@ func TestDroppingThatGoesAwayIsNoNews(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.start()
 		r.disk.breaks(func(call string) error {
-			if strings.HasPrefix(call, "commit left=") {
+			if strings.HasPrefix(call, "note left=") {
 				return os.Remove(r.disk.Path(job.ProcessingFolder, "left"))
 			}
 

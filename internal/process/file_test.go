@@ -212,7 +212,7 @@ func TestResults(t *testing.T) {
 		})
 		r.inbox("a.csv")
 		r.start()
-		r.order("flush results", "commit a.csv=done", "publish results a.csv", "move processing/a.csv to done/a.csv",
+		r.order("flush results", "note a.csv=done", "commit", "publish results a.csv", "move processing/a.csv to done/a.csv",
 			"sync [processing done results]", "job done|a.csv")
 		r.inbox("taken.csv", "bad.csv")
 		r.pass(gathers)

@@ -21,17 +21,21 @@ var errAbandoned = errors.New("outcomes could not be written before the end of t
 
 // finisher writes what became of jobs: the outcome into the journal, the file
 // into its folder, the folders to the disk. Only then it tells. It takes all
-// that has gathered at a time.
+// that has gathered at a time. What it writes survives its own death at once; to
+// bring that to the disk costs as much for many as for one, and waits for more.
 type finisher struct {
 	pool   *Pool
 	cutOff context.CancelFunc
-	stuck  []*unit // what the disk would not take yet
+	stuck  []*unit // what has come, and what the disk would not take yet
+	noted  []*unit // their outcomes are written, but may not be on the disk yet, in the order of their numbers
 	told   []*unit // written and told, but the journal does not know it yet: it learns it with the next group
+	pace   rhythm  // of what is brought to the disk
 	log    zerolog.Logger
 	sheaf  sheaf // of log
 	tries  int   // in a row that something was stuck
 	spent  bool  // the reserve was given up and is not whole again
 	lonely bool  // what was told is to be confirmed although there is no group to do it with
+	hurry  bool  // no more comes: nothing waits for that
 	lost   bool  // a flush has failed: nothing is written or told any more
 }
 
@@ -55,6 +59,9 @@ func (f *finisher) run(work context.Context) error {
 	retry := time.NewTimer(idleWait)
 	defer retry.Stop()
 
+	settle := time.NewTimer(idleWait)
+	defer settle.Stop()
+
 	alone := time.NewTimer(idleWait)
 	defer alone.Stop()
 
@@ -71,6 +78,7 @@ func (f *finisher) run(work context.Context) error {
 
 			f.stuck = append(f.stuck, units...)
 		case <-retry.C:
+		case <-settle.C:
 		case <-alone.C: // no group has come
 			f.lonely = true
 		case <-f.stop(work):
@@ -83,6 +91,7 @@ func (f *finisher) run(work context.Context) error {
 		}
 
 		retry.Reset(f.nextTry())
+		settle.Reset(f.nextSettle(time.Now()))
 		alone.Reset(f.nextConfirm())
 	}
 }
@@ -90,24 +99,40 @@ func (f *finisher) run(work context.Context) error {
 // round finishes what there is. over says that there will be no other try for what is
 // stuck then.
 func (f *finisher) round(over bool) error {
-	f.lonely = f.lonely || over || f.pool.door.closing.Load()
+	f.hurry = over || f.pool.door.closing.Load()
+	f.lonely = f.lonely || f.hurry
 	err := f.group()
 	f.lonely = false
 
-	if len(f.stuck)+len(f.told) > 0 && over {
+	if f.holds() && over {
 		err = errors.Join(err, f.abandon())
 	}
 
 	return err
 }
 
+// holds says whether anything waits here.
+func (f *finisher) holds() bool { return len(f.stuck)+len(f.noted)+len(f.told) > 0 }
+
 // stop is done when work is, as far as that concerns anything.
 func (f *finisher) stop(work context.Context) <-chan struct{} {
-	if len(f.stuck)+len(f.told) == 0 {
+	if !f.holds() {
 		return nil
 	}
 
 	return work.Done()
+}
+
+// nextSettle returns how long what is written waits to be brought to the disk.
+func (f *finisher) nextSettle(now time.Time) time.Duration {
+	switch {
+	case len(f.noted) == 0:
+		return idleWait
+	case f.hurry, f.tries > 0, len(f.noted) >= gatherMost:
+		return 0
+	default:
+		return f.pace.wait(now)
+	}
 }
 
 // nextConfirm returns how long to wait for a group with which to confirm what was told.
@@ -128,7 +153,8 @@ func (f *finisher) nextTry() time.Duration {
 	return Backoff{Min: diskWaitMin, Max: diskWaitMax}.Wait(f.tries)
 }
 
-// group writes and tells all that it can of what is stuck.
+// group writes what is stuck, and brings what is written to the disk and tells it if it
+// is time for that.
 func (f *finisher) group() error {
 	if f.lost {
 		f.stuck = nil
@@ -139,30 +165,56 @@ func (f *finisher) group() error {
 	f.pool.deps.FinishPulse.Waiting()
 	defer f.pool.deps.FinishPulse.Back()
 
-	ended, err := f.write(f.stuck)
-	if errors.Is(err, job.ErrUntrusted) {
-		return f.lose(err)
+	trouble := f.record()
+
+	if f.nextSettle(time.Now()) <= 0 {
+		trouble = errors.Join(trouble, f.settle())
 	}
-
-	f.leave(ended)
-
-	f.tell(ended)
 
 	f.own()
 
-	f.told = append(f.told, ended...)
-
-	var confirmErr error
-
-	if f.lonely || f.tries > 0 {
-		if confirmErr = f.confirm(); errors.Is(confirmErr, job.ErrUntrusted) {
-			return f.lose(confirmErr)
-		}
+	if (f.lonely || f.tries > 0) && !errors.Is(trouble, job.ErrUntrusted) {
+		trouble = errors.Join(trouble, f.confirm())
 	}
 
-	f.note(errors.Join(err, confirmErr))
+	if errors.Is(trouble, job.ErrUntrusted) {
+		return f.lose(trouble)
+	}
+
+	f.note(trouble)
 
 	return nil
+}
+
+// record writes the outcomes of what is stuck.
+func (f *finisher) record() error {
+	noted, err := f.jot(f.stuck)
+	f.leave(noted)
+	f.noted = append(f.noted, noted...)
+
+	return err
+}
+
+// settle brings to the disk what is written, and tells it. What the disk does not take
+// is stuck again.
+func (f *finisher) settle() error {
+	units := f.noted
+	f.noted = nil
+
+	ended, err := f.land(units)
+	if errors.Is(err, job.ErrUntrusted) {
+		return err
+	}
+
+	if len(ended) < len(units) {
+		f.stuck = append(without(units, ended), f.stuck...)
+	}
+
+	f.tell(ended)
+	f.told = append(f.told, ended...)
+	f.pace.beat(time.Now(), len(units))
+
+	return err
 }
 
 // tell says what became of jobs. All that is logged is written before it returns.
@@ -184,7 +236,12 @@ func (f *finisher) leave(ended []*unit) {
 		return
 	}
 
-	f.stuck = slices.DeleteFunc(f.stuck, func(u *unit) bool { return slices.Contains(ended, u) })
+	f.stuck = without(f.stuck, ended)
+}
+
+// without returns units but for those that have ended.
+func without(units, ended []*unit) []*unit {
+	return slices.DeleteFunc(units, func(u *unit) bool { return slices.Contains(ended, u) })
 }
 
 // own owns up to what is stuck: those who follow a job see that its handler has
@@ -291,7 +348,7 @@ func (f *finisher) note(trouble error) {
 // lose ends all writing and telling: a flush has failed, and the next one
 // would say that all is well and lie.
 func (f *finisher) lose(err error) error {
-	f.lost, f.stuck, f.told = true, nil, nil
+	f.lost, f.stuck, f.noted, f.told = true, nil, nil, nil
 	f.pool.post(func() { f.pool.lose(err) })
 	f.cutOff()
 
@@ -304,8 +361,8 @@ func (f *finisher) abandon() error {
 		f.pool.line(f.pool.deps.Log.Error(), &u.rec).Msg("outcome not written")
 	}
 
-	p, units := f.pool, append(f.stuck, f.told...)
-	f.stuck, f.told = nil, nil
+	p, units := f.pool, slices.Concat(f.stuck, f.noted, f.told)
+	f.stuck, f.noted, f.told = nil, nil, nil
 
 	p.post(func() { p.state.finishing -= len(units) })
 

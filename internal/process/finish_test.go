@@ -22,7 +22,7 @@ func TestOrderOfFinishing(t *testing.T) {
 		r.inbox("a.csv")
 		r.start()
 		r.pass(10 * time.Millisecond)
-		r.order("note a.csv=processing", "claim a.csv", "lock a.csv", "run a.csv", "commit a.csv=failed",
+		r.order("note a.csv=processing", "claim a.csv", "lock a.csv", "run a.csv", "note a.csv=failed", "commit",
 			"move processing/a.csv to failed/a.csv", "sync [processing failed]", "job failed|a.csv|exit 65")
 		r.order("sync [processing failed]", "told a.csv")
 		r.want("failed/a.csv")
@@ -59,7 +59,7 @@ func TestFinishingIsGroupedAndFreesSlotsBefore(t *testing.T) {
 		}
 
 		release()
-		synctest.Wait()
+		r.pass(gathers)
 
 		if got := len(r.book.with("commit")); got > 2 {
 			r.Errorf("%d commits, want one for those that came together and one for the others", got)
@@ -97,6 +97,49 @@ func TestFinishingOneAfterTheOther(t *testing.T) {
 			r.Errorf("%d flushes, want 2", got)
 		}
 
+		r.stops()
+	})
+}
+
+// TestFinishingUnderLoad: what ends after a group is written as soon as ever, so that a
+// kill does not repeat it, but waits for others to be flushed and told with them: the
+// longer the more the group had.
+func TestFinishingUnderLoad(t *testing.T) {
+	bubble(t, func(r *rig) {
+		gate := make(chan struct{})
+		r.handles(func(context.Context, handler.Task) job.Exit {
+			<-gate
+
+			return job.Exit{}
+		})
+		r.cfg.Workers = 4
+		r.inbox("a", "b", "c", "d")
+		r.start()
+		close(gate)
+		synctest.Wait()
+		r.said(4, "job done")
+
+		for _, name := range []string{"e", "f", "g"} {
+			r.inbox(name)
+			r.pass(6 * time.Millisecond)
+			r.order("run "+name, "note "+name+"=done")
+		}
+
+		r.said(4, "job done")
+		r.pass(2 * time.Millisecond)
+		r.said(7, "job done")
+
+		if got := len(r.book.with("sync [processing done]")); got != 2 {
+			r.Errorf("%d flushes, want 2", got)
+		}
+
+		r.inbox("h") // not for ever
+		r.pass(gathers)
+		r.inbox("i")
+		r.pass(time.Second)
+		r.inbox("j")
+		synctest.Wait()
+		r.said(10, "job done")
 		r.stops()
 	})
 }

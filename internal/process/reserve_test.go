@@ -19,7 +19,7 @@ func TestReserveIsGivenUpForOutcomes(t *testing.T) {
 			switch {
 			case call == "spend reserve":
 				spent.Store(true)
-			case !free.Load() && call == "fill reserve", !spent.Load() && strings.HasPrefix(call, "commit"):
+			case !free.Load() && call == "fill reserve", !spent.Load() && call == "note a=done":
 				return job.ErrDisk
 			}
 
@@ -30,7 +30,7 @@ func TestReserveIsGivenUpForOutcomes(t *testing.T) {
 		r.start()
 		r.pass(time.Second)
 		r.want("done/a")
-		r.order("commit a=done", "spend reserve", "move processing/a", "job done")
+		r.order("note a=done", "spend reserve", "commit", "move processing/a", "job done")
 		r.runs("a", 1)
 
 		r.inbox("b") // nothing is claimed until the reserve is whole again

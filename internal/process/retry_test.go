@@ -53,7 +53,7 @@ func TestRetry(t *testing.T) {
 			r.Errorf("answered with %+v, %v", rec, err)
 		}
 
-		r.order("commit a=failed", "commit a=deferred", "move failed/a to deferred/a", "sync [failed deferred]")
+		r.order("note a=failed", "note a=deferred", "move failed/a to deferred/a", "sync [failed deferred]")
 		synctest.Wait()
 		r.want("done/a")
 		r.runs("a", 2)
@@ -145,7 +145,7 @@ func TestRetryWhereTheNameIsTaken(t *testing.T) {
 func TestTwoRetries(t *testing.T) {
 	bubble(t, func(r *rig) {
 		id := r.failsOnce()
-		release := r.disk.hold("commit a=deferred")
+		release := r.disk.hold("note a=deferred")
 
 		var both sync.WaitGroup
 

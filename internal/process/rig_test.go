@@ -53,7 +53,7 @@ type handle func(ctx context.Context, task handler.Task) job.Exit
 const sweepEvery = 5 * time.Second
 
 // gathers is more than what ends waits for others to be written together.
-const gathers = 10 * time.Millisecond
+const gathers = 30 * time.Millisecond
 
 // bubble runs a test in a bubble of its own time.
 func bubble(t *testing.T, f func(r *rig)) {

@@ -128,7 +128,7 @@ func (r *rig) brings(state string) job.ID {
 	r.handles(r.works(time.Second, job.Exit{Code: well[state]}, killed()))
 
 	if state == "committing" {
-		r.disk.breaks(failing("commit a=done", job.ErrDisk))
+		r.disk.breaks(failing("note a=done", job.ErrDisk))
 	}
 
 	r.inbox("a")
@@ -143,7 +143,7 @@ func (r *rig) brings(state string) job.ID {
 	case "paused":
 		r.steers(id, job.Pause, "paused")
 	case "terminating": // it takes its time
-		r.disk.breaks(failing("commit a=terminated", job.ErrDisk))
+		r.disk.breaks(failing("note a=terminated", job.ErrDisk))
 		r.steers(id, job.Terminate, "processing")
 	case "terminated":
 		r.steers(id, job.Terminate, "processing")
@@ -411,7 +411,7 @@ func TestTerminateWhileTheEndIsLookedAt(t *testing.T) {
 // TestTerminatedJobDoesNotBegin: it becomes due while its end is being written.
 func TestTerminatedJobDoesNotBegin(t *testing.T) {
 	bubble(t, func(r *rig) {
-		release := r.disk.hold("commit a=terminated")
+		release := r.disk.hold("note a=terminated")
 		r.handles(exits(1))
 		r.inbox("a")
 		r.start()
@@ -425,7 +425,7 @@ func TestTerminatedJobDoesNotBegin(t *testing.T) {
 		r.inbox("b") // the loop comes round
 		r.pass(3 * time.Second)
 		release()
-		synctest.Wait()
+		r.pass(gathers)
 		r.runs("a", 1)
 		r.want("failed/a", "deferred/b")
 		r.stops()

@@ -213,7 +213,7 @@ func TestFileThatIsTakenAwayBeforeItIsDeferredHasFailed(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.handles(exits(1))
 		r.disk.breaks(func(call string) error {
-			if call == "commit a=deferred" {
+			if call == "note a=deferred" {
 				return os.Remove(r.disk.Path(job.ProcessingFolder, "a"))
 			}
 

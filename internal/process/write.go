@@ -11,21 +11,56 @@ import (
 // It returns the units for which all that is done, and what the disk said of
 // the others. Along with them the journal learns what was told before.
 func (f *finisher) write(units []*unit) ([]*unit, error) {
+	noted, trouble := f.jot(units)
+	if len(noted) == 0 {
+		return nil, trouble
+	}
+
+	ended, err := f.land(noted)
+
+	return ended, errors.Join(trouble, err)
+}
+
+// jot writes outcomes, so that they survive the death of the daemon, and that what was
+// told before is confirmed. It returns the units for which that is done.
+func (f *finisher) jot(units []*unit) ([]*unit, error) {
 	units, trouble := f.known(units)
 	if len(units) == 0 {
 		return nil, trouble
 	}
 
-	if err := f.commit(units); err != nil {
+	for _, u := range units {
+		f.number(u)
+		u.aim()
+	}
+
+	err := f.prepare()
+	if err == nil {
+		err = f.pool.recorded(f.pool.deps.Journal.Note, f.told, units)
+	}
+
+	if err != nil {
+		return nil, fmt.Errorf("note outcomes: %w", err)
+	}
+
+	f.confirmed()
+
+	return units, trouble
+}
+
+// land brings to the disk what was written of units, moves their files and flushes the
+// folders.
+func (f *finisher) land(units []*unit) ([]*unit, error) {
+	if err := f.pool.deps.Journal.Commit(); err != nil {
+		f.withhold(units)
+
 		return nil, fmt.Errorf("commit outcomes: %w", err)
 	}
 
-	deps := &f.pool.deps
-
 	var (
-		ended []*unit
-		stuck []job.ID
-		ways  route
+		ended, stuck []*unit
+		ways         route
+		trouble      error
 	)
 
 	for _, u := range units {
@@ -39,45 +74,36 @@ func (f *finisher) write(units []*unit) ([]*unit, error) {
 			ways.add(u.source(), changed)
 		default:
 			trouble = err
-
-			if u.rec.Cursor != 0 {
-				stuck = append(stuck, u.rec.ID)
-			}
+			stuck = append(stuck, u)
 		}
 	}
 
-	if len(stuck) > 0 {
-		deps.Teller.Withhold(stuck)
-	}
+	f.withhold(stuck)
 
 	if len(ended) == 0 {
 		return nil, trouble
 	}
 
-	if err := deps.Folders.Sync(ways.order()...); err != nil {
+	if err := f.pool.deps.Folders.Sync(ways.order()...); err != nil {
 		return nil, fmt.Errorf("%w: flush folders: %w", job.ErrUntrusted, err)
 	}
 
 	return ended, trouble
 }
 
-// commit makes outcomes durable, and what was told before confirmed.
-func (f *finisher) commit(units []*unit) error {
+// withhold says that ends which the journal holds are not true yet.
+func (f *finisher) withhold(units []*unit) {
+	var ids []job.ID
+
 	for _, u := range units {
-		f.number(u)
-		u.aim()
+		if u.rec.Cursor != 0 {
+			ids = append(ids, u.rec.ID)
+		}
 	}
 
-	err := f.prepare()
-	if err == nil {
-		err = f.pool.recorded(f.pool.deps.Journal.Commit, f.told, units)
+	if len(ids) > 0 {
+		f.pool.deps.Teller.Withhold(ids)
 	}
-
-	if err == nil {
-		f.confirmed()
-	}
-
-	return err
 }
 
 // number gives an end its place among all ends: the order in which they are told.
