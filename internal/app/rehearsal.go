@@ -218,6 +218,9 @@ func (r *rehearsal) LogPath(id job.ID) string {
 // OldHandlers returns those that were found.
 func (r *rehearsal) OldHandlers() ([]job.OldHandler, error) { return r.old, nil }
 
+// Begun is as of the spool.
+func (r *rehearsal) Begun(id job.ID) bool { return r.spool.Begun(id) }
+
 // HandlerGone says that no old handler ends by itself.
 func (r *rehearsal) HandlerGone(job.ID) bool { return false }
 

@@ -20,19 +20,51 @@ type attempt struct {
 	handler.Attempt // its Owner is this
 
 	unit    *unit
-	release func() // gives the lock back
+	release func()    // gives the lock back
+	since   time.Time // when it was made ready
+	before  before    // that
+}
+
+// before is what making an attempt ready overwrites of the record.
+type before struct {
+	started time.Time
+	exit    *job.Exit
+	err     string
+	busy    int
+}
+
+// unready takes back that the attempt of a unit was made ready.
+func (u *unit) unready() {
+	b := u.ready.before
+	u.ready.release()
+	u.ready = nil
+
+	u.rec.Attempt--
+	u.rec.StartedAt, u.rec.Exit, u.rec.Error, u.rec.Busy = b.started, b.exit, b.err, b.busy
 }
 
 // attempt runs the handler on the units' files, which are first taken into processing/
 // where they are not there yet. What came of it stands in the units.
 func (p *Pool) attempt(units []*unit) {
-	attempts := p.begin(units)
-	if len(attempts) == 0 {
+	ready, others := p.begin(units)
+	if len(others) > 0 {
+		p.dismiss(others...)
+	}
+
+	if len(ready) == 0 {
 		return
 	}
 
-	for _, a := range attempts {
-		p.announce(a)
+	attempts := make([]*attempt, len(ready))
+
+	for i, u := range ready {
+		if u.trial { // the handler may run for hours: others need not wait for its end
+			serial := u.serial
+			p.post(func() { p.judgeDisk(serial, nil) })
+		}
+
+		attempts[i] = p.depart(u)
+		p.announce(attempts[i])
 	}
 
 	if h, ok := units[0].rules.handler.(handler.Starter); ok { // all have the same rules

@@ -20,67 +20,49 @@ const (
 )
 
 // begin makes units ready for their attempts. They are recorded together, before the
-// first handler runs. It returns the attempts to be made; the other units are posted.
-func (p *Pool) begin(units []*unit) []*attempt {
-	attempts := make([]*attempt, 0, len(units))
+// first handler runs. It returns those to which that has come about; why not to the
+// others stands in them.
+func (p *Pool) begin(units []*unit) (ready, others []*unit) {
+	ready = make([]*unit, 0, len(units))
 
 	for _, u := range units {
-		a, err := p.prepare(u)
+		err := p.prepare(u)
 		if err != nil {
 			u.again(u.rules.cfg.Backoff.Wait(1), fmt.Errorf("prepare attempt: %w", err))
 		}
 
-		if a == nil {
-			p.dismiss(u)
+		if u.ready == nil {
+			others = append(others, u)
 		} else {
-			attempts = append(attempts, a)
+			ready = append(ready, u)
 		}
-	}
-
-	if len(attempts) == 0 {
-		return nil
-	}
-
-	ready := make([]*unit, len(attempts))
-	for i, a := range attempts {
-		ready[i] = a.unit
 	}
 
 	err := p.recorded(p.deps.Journal.Note, ready)
-
-	for _, a := range attempts {
-		switch u := a.unit; {
-		case err != nil:
-			u.rec.Attempt--
-			a.release()
-			u.again(u.rules.cfg.Backoff.Wait(1), fmt.Errorf("prepare attempt: %w", err))
-			p.dismiss(u)
-		case u.trial: // the handler may run for hours: others need not wait for its end
-			serial := u.serial
-			p.post(func() { p.judgeDisk(serial, nil) })
-		}
+	if err == nil {
+		return ready, others
 	}
 
-	if err != nil {
-		return nil
+	for _, u := range ready {
+		u.unready()
+		u.again(u.rules.cfg.Backoff.Wait(1), fmt.Errorf("prepare attempt: %w", err))
 	}
 
-	return attempts
+	return nil, append(others, ready...)
 }
 
-// prepare makes one unit ready; nil: no attempt is made, why stands in the unit or is the
-// error.
-func (p *Pool) prepare(u *unit) (*attempt, error) {
+// prepare makes one unit ready, or does not: why stands in the unit or is the error.
+func (p *Pool) prepare(u *unit) error {
 	if !u.inside {
 		if u.err = p.fetch(u); u.err != nil {
-			return nil, nil //nolint:nilnil // see above
+			return nil
 		}
 
 		u.inside = true
 	}
 
 	if !p.fit(u) {
-		return nil, nil //nolint:nilnil // see above
+		return nil
 	}
 
 	return p.equip(u)
@@ -166,11 +148,11 @@ func busyWait(times int) time.Duration {
 	return min(busyMin<<min(times, 16), busyMax)
 }
 
-// equip gathers what an attempt needs.
-func (p *Pool) equip(u *unit) (*attempt, error) {
+// equip gathers what the attempt of a unit needs.
+func (p *Pool) equip(u *unit) error {
 	lock, release, err := p.lock(u)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	results := ""
@@ -178,19 +160,12 @@ func (p *Pool) equip(u *unit) (*attempt, error) {
 		if results, err = p.deps.Results.MakeResults(u.rec.ID); err != nil {
 			release()
 
-			return nil, err
+			return err
 		}
 	}
 
-	u.first = u.rec.StartedAt.IsZero()
-	u.rec.Attempt++
-	u.rec.StartedAt = time.Now()
-	u.rec.Exit, u.rec.Error, u.rec.Busy = nil, "", 0
-
-	a := &attempt{unit: u, release: release}
-	a.Context = u.grip.ctx
+	a := &attempt{unit: u, release: release, since: time.Now(), before: before{u.rec.StartedAt, u.rec.Exit, u.rec.Error, u.rec.Busy}}
 	a.Task = handler.Task{
-		Job:     u.rec,
 		Path:    p.deps.Papers.Path(job.ProcessingFolder, u.rec.File),
 		Log:     p.deps.Papers.LogPath(u.rec.ID),
 		Results: results,
@@ -198,14 +173,31 @@ func (p *Pool) equip(u *unit) (*attempt, error) {
 		Report: a.report,
 	}
 
+	u.ready = a
+	u.first = u.rec.StartedAt.IsZero()
+	u.rec.Attempt++
+	u.rec.StartedAt = a.since
+	u.rec.Exit, u.rec.Error, u.rec.Busy = nil, "", 0
+
+	return nil
+}
+
+// depart takes the attempt that was made ready for a unit that has got its slot: the
+// handler is started now.
+func (p *Pool) depart(u *unit) *attempt {
+	a := u.ready
+	u.ready = nil
+	a.Context = u.grip.ctx
+	a.Task.Job = u.rec
+
 	if u.rules.cfg.Shared {
 		a.Task.Started = func(int) { u.grip.begin(u.rules.cfg.Timeout) }
 	} else {
-		a.Task.Started = func(pid int) { p.noteProcess(&u.rec, lock, pid) }
+		a.Task.Started = func(pid int) { p.noteProcess(&u.rec, a.Task.Lock, pid) }
 		a.Task.Freeze = u.grip.freezer()
 	}
 
-	return a, nil
+	return a
 }
 
 // lock takes the lock of the unit's job, unless its handler has locks of its own.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -86,7 +87,7 @@ func (p *Pool) wanted(now time.Time) int {
 		return 0
 	}
 
-	free := cfg.Workers - len(s.running) - len(s.claimed)
+	free := cfg.Workers - len(s.running) - s.queued()
 	shut := false
 
 	for _, g := range s.gates() {
@@ -95,7 +96,7 @@ func (p *Pool) wanted(now time.Time) int {
 			return 0
 		case g.closed:
 			shut = true
-			free = min(free, 1-s.startedAfter(g.serial)-len(s.claimed))
+			free = min(free, 1-s.startedAfter(g.serial)-s.queued())
 		}
 	}
 
@@ -269,6 +270,8 @@ func (p *Pool) notClaimed(u *unit) {
 // shelve defers what was claimed ahead and is not to be started now. It is due at once,
 // and was not interrupted.
 func (p *Pool) shelve() {
+	p.standDown()
+
 	units := p.state.claimed
 	p.state.claimed = nil
 
@@ -280,6 +283,15 @@ func (p *Pool) shelve() {
 // unqueue returns the unit of a job that waits for a slot, which it then does no more;
 // nil: it does not wait for one.
 func (s *state) unqueue(id job.ID) *unit {
+	for i, u := range s.ready {
+		if u.rec.ID == id {
+			s.ready = slices.Delete(s.ready, i, i+1)
+			u.unready()
+
+			return u
+		}
+	}
+
 	for i, u := range s.claimed {
 		if u.rec.ID == id {
 			s.claimed = append(s.claimed[:i:i], s.claimed[i+1:]...)

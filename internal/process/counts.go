@@ -40,7 +40,7 @@ func (p *Pool) publish() {
 	c := s.tally
 	c.Running = len(s.running)
 	c.Committing = s.finishing + len(s.unfinished)
-	c.Queued = len(s.flushing) + len(s.flushed) + len(s.claiming) + len(s.claimed)
+	c.Queued = len(s.flushing) + len(s.flushed) + len(s.claiming) + s.queued()
 	c.Deferred = p.deps.Index.Waiting(job.Deferred)
 	c.Paused = p.deps.Index.Waiting(job.Paused)
 	c.Held = len(s.held) + len(s.orphans)

@@ -106,6 +106,9 @@ type Locks interface {
 // Orphans are the handlers of an earlier daemon.
 type Orphans interface {
 	OldHandlers() ([]job.OldHandler, error)
+	// Begun says whether the last attempt on a job was begun, or may have been. It is
+	// asked after OldHandlers.
+	Begun(id job.ID) bool
 	HandlerGone(id job.ID) bool
 	// SignalHandlers signals all that is found of them.
 	SignalHandlers(ids []job.ID, signals ...syscall.Signal)

@@ -11,10 +11,10 @@
 //	                  │ units
 //	                  ▼
 //	               loop: they wait for slots
-//	                  │ a slot is free
+//	                  │ a slot is free, or will be in a moment
 //	                  ▼
-//	               attempts that begin together (a goroutine): probe, a note for all
-//	                  │
+//	               attempts are made ready together (a goroutine): probe, lock, a note for all
+//	                  │ a slot is free
 //	                  ▼
 //	               handler, then judge (a goroutine each; one for those that end together)
 //	                  │ unit
@@ -35,8 +35,10 @@
 // nothing; it asks the journal what is due, and writes there only where a job could
 // not be taken. A unit belongs to whoever received it last.
 //
-// Where handlers are quick files are claimed ahead, so that no slot waits for the disk.
-// What was claimed and is not to be started after all goes to deferred/, due at once. The
+// Where handlers are quick files are claimed ahead, and attempts of commands are made
+// ready ahead, so that no slot waits for the disk. What was claimed and is not to be
+// started after all goes to deferred/, due at once. That an attempt was only made ready
+// and never begun is known after a crash by its lock file, which names no process. The
 // finisher works in groups: what ends gathers for some milliseconds while other attempts
 // are under way, while it writes, and just after it has begun to write; who comes alone
 // waits for nothing. What is written no death of the daemon undoes. Several such groups

@@ -58,6 +58,9 @@ type state struct {
 	flushed    []*unit             // wait to be claimed
 	claiming   []*unit             // with the claimer; nil: it rests
 	claimed    []*unit             // in processing/, wait for a slot
+	preparing  []*unit             // with the preparer; nil: it rests
+	ready      []*unit             // their attempts are made ready, they wait for a slot
+	slow       bool                // what was made ready has waited too long, and no slot was free since
 	pace       pace                // of the attempts
 	gathering  time.Time           // when the first of those came that wait for the finisher; zero: none does
 	handed     time.Time           // when the finisher got the last group
@@ -199,7 +202,7 @@ func (p *Pool) Halted(ctx context.Context) bool {
 func (p *Pool) still() bool {
 	s := &p.state
 
-	return len(s.running) == s.frozen() && s.claiming == nil && !s.surveying &&
+	return len(s.running) == s.frozen() && s.claiming == nil && s.preparing == nil && !s.surveying &&
 		len(s.unfinished)+s.finishing == 0 && !p.hopes()
 }
 
@@ -240,6 +243,7 @@ func (p *Pool) loop(intake, work context.Context) {
 	for !p.state.closed || p.busy() {
 		p.deps.LoopPulse.Beat()
 		p.startAll(intake, work)
+		p.prepareNext(intake)
 		p.claimNext(intake)
 		p.publish()
 		p.set(wake)
@@ -309,7 +313,7 @@ func (p *Pool) gathers(now time.Time) time.Duration {
 	switch n := len(s.unfinished); {
 	case n == 0 || n >= gatherMost || s.closed:
 		return 0
-	case len(s.running) == s.frozen() && len(s.claiming)+len(s.claimed) == 0:
+	case len(s.running) == s.frozen() && len(s.claiming)+s.queued() == 0:
 		return gatherFor - now.Sub(s.handed)
 	default:
 		return gatherFor - now.Sub(s.gathering)
@@ -328,7 +332,7 @@ func (p *Pool) outbox() (chan<- []*unit, []*unit) {
 // busy says whether anything runs or waits to be finished.
 func (p *Pool) busy() bool {
 	s := &p.state
-	if len(s.running) > 0 || s.claiming != nil || s.surveying {
+	if len(s.running) > 0 || s.claiming != nil || s.preparing != nil || s.surveying {
 		return true
 	}
 

@@ -153,12 +153,28 @@ func (r *recovery) job(rec job.Record, strict bool) (bool, error) {
 	case at.folder == "" && draft: // accepted, but nobody was told so
 		return true, r.deps.Journal.Drop(rec.ID)
 	case at.folder != job.InboxFolder:
-		return true, r.add(resume(rec, at, r.cfg()))
+		return true, r.add(resume(r.sober(rec), at, r.cfg()))
 	case rec.StartedAt.IsZero() && rec.Wish == job.NoWish: // never came to be; the watcher finds its file
 		return true, r.deps.Journal.Drop(rec.ID)
 	}
 
 	return true, r.reclaim(rec, f)
+}
+
+// sober returns the record of a job without the attempt that was only made ready: its
+// handler was never started, and the daemon has not died of it.
+func (r *recovery) sober(rec job.Record) job.Record {
+	if underWay(&rec) && !r.past.Cut && !r.deps.Locks.Begun(rec.ID) {
+		rec.Attempt--
+		rec.StartedAt = time.Time{}
+	}
+
+	return rec
+}
+
+// underWay says whether an attempt was recorded, and nothing after it.
+func underWay(rec *job.Record) bool {
+	return rec.State == job.Processing && rec.Moving == nil && !rec.StartedAt.IsZero() && rec.Exit == nil
 }
 
 // reclaim claims a file again whose claim a power cut has undone.
@@ -239,7 +255,7 @@ func (u *unit) arrive(at place, by *job.Move) {
 
 // interrupt defers a job that was in processing/, or on its way to or from there.
 func interrupt(u *unit, at place, cfg Config) {
-	running := u.rec.State == job.Processing && u.rec.Moving == nil && !u.rec.StartedAt.IsZero() && u.rec.Exit == nil
+	running := underWay(&u.rec)
 	now := time.Now()
 	u.rec.Moving, u.rec.DueAt = nil, now
 

@@ -28,6 +28,8 @@ const (
 func (p *Pool) startAll(intake, work context.Context) {
 	var group []*unit
 
+	p.reconsider(time.Now())
+
 	holding := p.rules.Load() // others may come at any time
 
 	for intake.Err() == nil && p.free(time.Now()) > 0 {
@@ -38,9 +40,12 @@ func (p *Pool) startAll(intake, work context.Context) {
 
 		p.assign(work, u, holding)
 
-		if u.inside && !u.flush {
+		switch {
+		case u.ready != nil:
+			p.goAhead(u)
+		case u.inside && !u.flush:
 			group = append(group, u)
-		} else { // it may take long: nobody is to wait for it
+		default: // it may take long: nobody is to wait for it
 			p.launch(u)
 		}
 	}
@@ -132,13 +137,18 @@ func (p *Pool) pick() *unit {
 		}
 	}
 
-	if len(s.claimed) == 0 {
+	queue := &s.ready
+	if len(s.ready) == 0 {
+		queue = &s.claimed
+	}
+
+	if len(*queue) == 0 || len(s.ready) == 0 && s.preparing != nil && p.cfg().Ordered {
 		return nil
 	}
 
-	u := s.claimed[0]
-	s.claimed[0] = nil
-	s.claimed, s.dueFirst = s.claimed[1:], true
+	u := (*queue)[0]
+	(*queue)[0] = nil
+	*queue, s.dueFirst = (*queue)[1:], true
 
 	return u
 }
@@ -147,7 +157,7 @@ func (p *Pool) pick() *unit {
 func (p *Pool) expects() bool {
 	s := &p.state
 
-	return len(s.claimed)+len(s.claiming) > 0 || p.claimable() > 0 && p.wanted(time.Now()) > 0
+	return s.queued()+len(s.claiming) > 0 || p.claimable() > 0 && p.wanted(time.Now()) > 0
 }
 
 // pickDue returns a deferred job that is due.
@@ -219,6 +229,7 @@ func (p *Pool) onEnded(u *unit) {
 	delete(p.state.running, u.rec.ID)
 	p.live.Delete(u.rec.ID)
 
+	p.state.slow = false
 	p.state.pace.note(time.Since(u.started))
 	p.judgeDisk(u.serial, u.err)
 
@@ -361,6 +372,10 @@ func (p *Pool) untilNext(now time.Time) time.Duration {
 		}
 	}
 
+	if len(s.ready) > 0 {
+		wait = min(wait, max(0, readyFor-now.Sub(s.ready[0].ready.since)))
+	}
+
 	if p.free(now) > 0 {
 		wait = min(wait, p.untilDue(now))
 	}
@@ -374,7 +389,7 @@ func (p *Pool) untilDue(now time.Time) time.Duration {
 
 	switch due, next, err := p.nextDue(now); {
 	case err != nil: // the next try to pick one closes the gate
-	case due != nil && !s.dueFirst && len(s.claiming) > 0: // the claimer brings whose turn it is
+	case due != nil && !s.dueFirst && len(s.claiming)+len(s.preparing) > 0: // they bring whose turn it is
 	case due != nil:
 		return 0
 	case !next.IsZero():

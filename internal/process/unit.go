@@ -21,6 +21,7 @@ type unit struct {
 	from      job.Folder    // where it is taken from: the inbox, or deferred/
 	at        job.Folder    // where its file lies as the finisher gets it; empty: in processing/
 	grip      *grip         // on its attempt; nil: none was begun
+	ready     *attempt      // made ready for its slot; nil: none was
 	rules     *rules        // that hold for its attempt; nil: none was begun
 	looked    time.Time     // when it was last found whole, in the inbox
 	stale     bool          // it was found ready under other rules than those that hold now

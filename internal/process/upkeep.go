@@ -124,7 +124,7 @@ func (p *Pool) onSurveyed(v survey) {
 func (p *Pool) calm() bool {
 	s := &p.state
 
-	return len(s.running)+len(s.claiming)+len(s.claimed) == 0 && len(s.unfinished) == 0 && s.finishing == 0 && !p.haunted()
+	return len(s.running)+len(s.claiming)+s.queued() == 0 && len(s.unfinished) == 0 && s.finishing == 0 && !p.haunted()
 }
 
 // takeDroppings finds the droppings among the names in processing/: what a

@@ -222,6 +222,8 @@ func (in *Inspection) Attempts() ([]job.OldHandler, []job.ID, error) {
 		case err != nil:
 			return nil, nil, lockFailed("try", id, err)
 		default:
+			in.spool.unbegun.note(id, note)
+
 			stale = append(stale, id)
 		}
 	}
@@ -230,6 +232,9 @@ func (in *Inspection) Attempts() ([]job.OldHandler, []job.ID, error) {
 
 	return old, stale, nil
 }
+
+// Begun is as of a Spool. It knows what Attempts has seen.
+func (in *Inspection) Begun(id job.ID) bool { return in.spool.Begun(id) }
 
 // Work yields the jobs for whose results there is a directory.
 func (in *Inspection) Work() iter.Seq2[job.ID, error] { return in.ids(in.spool.work) }

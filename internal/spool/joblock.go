@@ -104,6 +104,8 @@ func (s *Spool) OldHandlers() ([]job.OldHandler, error) {
 			old = append(old, note.handler(id, alive))
 		case err != nil:
 			return nil, lockFailed("remove", id, err)
+		default:
+			s.unbegun.note(id, note)
 		}
 	}
 

@@ -30,6 +30,7 @@ type Spool struct {
 	trials  *dir
 	locks   *dir
 	holds   holds
+	unbegun unbegun
 	logs    *dir     // to look at logs and remove them; they are written by path
 	scratch *os.Root // work again, to walk whole trees in it
 
