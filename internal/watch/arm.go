@@ -113,7 +113,10 @@ func (l *loop) check() error {
 	}
 
 	if l.lost == "" {
-		l.listen()
+		if !l.early {
+			l.listen()
+		}
+
 		l.countWaiting(time.Now())
 		l.age()
 	}
@@ -161,6 +164,27 @@ func (l *loop) reopen(cause error) error {
 	}
 
 	return err //nolint:wrapcheck // only its kind matters to the caller
+}
+
+// armLate turns the events on at the start, after a first look at a few thousand files.
+// To turn them on the kernel goes through all files of the directory that it remembers:
+// a tenth of a second for a million, in which none of them can be renamed. The first
+// files are on their way then. What comes before that the sweep finds that follows.
+func (l *loop) armLate() {
+	if !l.early || l.sweep != nil && l.sweep.seen < earlyNames && l.sweepRuns() {
+		return
+	}
+
+	l.early = false
+
+	if l.lost != "" {
+		return
+	}
+
+	l.dropPasses()
+	l.listen()
+	l.want()
+	l.degrade()
 }
 
 // listen sees to it that events come.

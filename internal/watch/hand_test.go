@@ -25,6 +25,8 @@ func newHand(t *testing.T, change ...func(*Options)) *hand {
 	r := newRig(t, append(change, func(o *Options) { o.newSource = fake.make })...)
 	h := &hand{rig: r, loop: newLoop(r.Watcher, nil), fake: fake}
 	t.Cleanup(h.close)
+
+	h.early = false
 	must(t, h.check())
 
 	return h

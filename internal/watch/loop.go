@@ -35,6 +35,7 @@ type loop struct {
 	sweep  *sweep  // nil: none is under way
 	census *census // nil: none is under way
 	plan   plan
+	early  bool // events are not on yet, see armLate
 
 	wanted   bool  // a sweep is wanted that has not begun
 	leftover bool  // files were left to a later sweep because the table was full
@@ -80,6 +81,7 @@ func newLoop(w *Watcher, before *loop) *loop {
 		hints:  newHints(),
 		table:  newTable(),
 		buffer: newBuffer(opts.Order),
+		early:  opts.Order == OrderNone,
 		timer:  time.NewTimer(0),
 		now:    make(chan struct{}),
 	}
@@ -109,14 +111,15 @@ func (l *loop) run(ctx context.Context) error {
 		return fmt.Errorf("watch the inbox: %w", err)
 	}
 
-	l.begin(time.Now())
-	l.w.arming.Do(func() { close(l.w.armed) })
-
 	for ctx.Err() == nil && !l.shift.isOver() {
 		l.opts.Beat()
 
 		if err := l.work(); err != nil {
 			return fmt.Errorf("watch the inbox: %w", err)
+		}
+
+		if !l.early {
+			l.w.arming.Do(func() { close(l.w.armed) })
 		}
 
 		l.publish()
@@ -141,6 +144,7 @@ func (l *loop) work() error {
 	l.again()
 	l.begin(time.Now())
 	l.sweepOn()
+	l.armLate()
 	l.censusOn()
 
 	return nil

@@ -103,6 +103,7 @@ func (p *producers) end(r *rapid.T) {
 		p.close(r)
 	}
 
+	p.settle() // a sweep under way would put off the next by what it costs
 	p.loop.want()
 	p.plan.soon = time.Now()
 	p.plan.sweep = p.plan.soon

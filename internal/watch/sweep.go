@@ -14,6 +14,10 @@ const (
 	// namesAtOnce is how many names are read from the directory in one go.
 	namesAtOnce = 1024
 
+	// earlyNames is how many names are looked at before events are on: some tenths of
+	// a second, more than the first files need to be claimed.
+	earlyNames = 4096
+
 	// patience is how many times what a pass over the directory cost the loop
 	// rests before the next: 5 % of a core at most.
 	patience = 20
@@ -51,6 +55,8 @@ type sweep struct {
 	stream
 
 	began   time.Time
+	early   bool          // events are not on yet: it does not count, see armLate
+	portion int           // names that its next piece looks at
 	cost    time.Duration // time that it took without standing still
 	seen    int           // names
 	found   int           // of these, files handed on
@@ -105,7 +111,7 @@ func (l *loop) begin(now time.Time) {
 		return
 	}
 
-	l.sweep = &sweep{stream: stream{dir: dir}, began: now}
+	l.sweep = &sweep{stream: stream{dir: dir}, began: now, early: l.early, portion: 1}
 	l.wanted, l.leftover, l.more = false, false, false
 
 	if l.ordered() {
@@ -122,7 +128,8 @@ func (l *loop) cannotRead(err error, now time.Time) {
 	l.degrade()
 }
 
-// sweepOn does a piece of the sweep.
+// sweepOn does a piece of the sweep. The first ones are small: where files wait the
+// first of them is handed over at once.
 func (l *loop) sweepOn() {
 	s := l.sweep
 	if s == nil {
@@ -131,7 +138,7 @@ func (l *loop) sweepOn() {
 
 	start := time.Now()
 
-	for range looksAtOnce {
+	for range s.portion {
 		if !l.sweepRuns() {
 			s.crowded = true
 
@@ -150,6 +157,7 @@ func (l *loop) sweepOn() {
 		l.find(name)
 	}
 
+	s.portion = min(4*s.portion, looksAtOnce)
 	s.cost += time.Since(start)
 }
 
@@ -256,6 +264,10 @@ func (l *loop) end(err error) {
 	if !errors.Is(err, io.EOF) {
 		l.cannotRead(err, now)
 
+		return
+	}
+
+	if s.early {
 		return
 	}
 

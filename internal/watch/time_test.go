@@ -255,16 +255,16 @@ func TestPauseGrowsWithCost(t *testing.T) {
 
 			return job.File{}, job.ErrUnreadable
 		}
-		c.start().past(20 * time.Second)
+		c.start().past(21 * time.Second)
 
-		if n := c.inbox.opened.Load(); n != 1 {
-			t.Errorf("in 20 s there were %d sweeps", n)
+		if n := c.inbox.opened.Load(); n != 2 { // the first is the look before events are on
+			t.Errorf("in 21 s there were %d sweeps", n)
 		}
 
-		c.past(22 * time.Second)
+		c.past(23 * time.Second)
 
-		if n := c.inbox.opened.Load(); n != 2 {
-			t.Errorf("in 22 s there were %d sweeps", n)
+		if n := c.inbox.opened.Load(); n != 3 {
+			t.Errorf("in 23 s there were %d sweeps", n)
 		}
 	}, func(o *Options) { o.Sweep = 100 * time.Millisecond })
 }
@@ -278,22 +278,22 @@ func TestWishesAreOne(t *testing.T) {
 
 			return job.File{}, job.ErrUnreadable
 		}
-		c.start()
+		c.start().past(1050 * time.Millisecond) // that before events are on has ended
 
 		for range 10 {
 			c.Sweep()
 			c.past(time.Since(c.began) + 50*time.Millisecond)
 		}
 
-		c.past(1900 * time.Millisecond)
+		c.past(2900 * time.Millisecond)
 
-		if n := c.inbox.opened.Load(); n != 1 {
+		if n := c.inbox.opened.Load(); n != 2 {
 			t.Errorf("there were %d sweeps without a pause", n)
 		}
 
 		c.past(20 * time.Second)
 
-		if n := c.inbox.opened.Load(); n != 2 {
+		if n := c.inbox.opened.Load(); n != 3 {
 			t.Errorf("there were %d sweeps", n)
 		}
 	})

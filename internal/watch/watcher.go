@@ -82,8 +82,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 }
 
 // Armed is closed when nothing can slip through any more: events are on (or
-// were refused, see Counts) and the first sweep has begun. It stays open when
-// Run returns before that.
+// were refused, see Counts) and the sweep that follows them is due at once or has
+// begun. It stays open when Run returns before that.
 func (w *Watcher) Armed() <-chan struct{} { return w.armed }
 
 // Ready gives the files that are ready, in batches of 1 to 64, and is never
