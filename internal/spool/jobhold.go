@@ -218,11 +218,17 @@ func (s *Spool) lockReader(id job.ID, one *hold) (int, error) {
 // write writes the note into the lock file. It goes over what was there: at each moment
 // the file begins with a whole object, and what follows it means nothing.
 func (h *hold) write() error {
-	if _, err := unix.Seek(h.writer, 0, unix.SEEK_SET); err != nil {
-		return err //nolint:wrapcheck // the caller knows which lock it is
+	for off, text := int64(0), h.note.text(); len(text) > 0; {
+		n, err := unix.Pwrite(h.writer, text, off)
+		if err != nil && err != unix.EINTR {
+			return fmt.Errorf("write: %w", err)
+		}
+
+		n = max(n, 0)
+		off, text = off+int64(n), text[n:]
 	}
 
-	return writeAll(h.writer, h.note.text())
+	return nil
 }
 
 // NoteProcess writes into the lock file which process has the attempt, so that
