@@ -74,7 +74,7 @@ type Task struct {
 	Path    string          // absolute path of the file in processing/
 	Results string          // absolute path of an empty directory for results; empty: the spool wants none
 	Log     string          // absolute path of the job's log; created when the first byte of output comes
-	Lock    *os.File        // held by the attempt while it lives, inherited as descriptor 4; nil: none
+	Lock    *os.File        // held by the attempt while it lives: inherited as descriptor 4, then closed; nil: none
 	Kill    <-chan struct{} // closed by the caller: kill at once, without any grace
 	Freeze  <-chan bool     // sent by the caller, see below; nil: nobody freezes
 	Started func(pid int)   // called with the pid, which is the process group too; nil: nobody asks. Where

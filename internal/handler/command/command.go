@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -55,7 +56,8 @@ type Config struct {
 	Environ   []string      // the daemon's own environment, as os.Environ gives it
 }
 
-// Handler runs one command for many files. It holds nothing that needs closing.
+// Handler runs one command for many files. What it holds open goes with it: nothing needs
+// closing.
 type Handler struct {
 	base base
 }
@@ -79,7 +81,6 @@ func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 		base:    h.base,
 		argv:    expand(h.base.command, task.Path),
 		env:     h.base.environ(jobVariables(h.base.spool, task)),
-		stdin:   openNull,
 		output:  newOutput(attemptLogOf(task)),
 		reports: newReports(task.Report),
 		lock:    task.Lock,
@@ -108,7 +109,8 @@ type base struct {
 	dir       string
 	spool     string
 	killAfter time.Duration
-	oomScore  bool // processes are to be marked as the first to go
+	null      *os.File // what commands have as standard input that are to read nothing
+	oomScore  bool     // processes are to be marked as the first to go
 	groups    func() *cgroup.Root
 	limits    cgroup.Limits
 }
@@ -130,6 +132,11 @@ func newBase(c Config) (base, error) {
 		}
 	}
 
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return base{}, err //nolint:wrapcheck // it names the path
+	}
+
 	sealDescriptors()
 
 	env := baseEnviron(c.Environ, c.Env, dir)
@@ -142,6 +149,7 @@ func newBase(c Config) (base, error) {
 		dir:       dir,
 		spool:     c.Spool,
 		killAfter: c.KillAfter,
+		null:      null,
 		oomScore:  wantsOOMScore(),
 		groups:    c.Groups,
 		limits:    c.Limits,

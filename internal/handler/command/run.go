@@ -23,7 +23,7 @@ type run struct {
 	argv []string
 	env  []string
 
-	stdin   func() (int, error) // opens what becomes standard input; closed after the start
+	stdin   func() (int, error) // opens what becomes standard input; closed after the start; nil: nothing is read
 	output  recorder
 	reports listener // nil: no descriptor 3
 	lock    *os.File // descriptor 4; nil: none
@@ -114,11 +114,14 @@ func (r *run) start() ([]*pipe, error) {
 		return nil, err
 	}
 
-	stdin, err := r.stdin()
-	if err != nil {
-		return nil, err
+	stdin := int(r.null.Fd())
+
+	if r.stdin != nil {
+		if stdin, err = r.stdin(); err != nil {
+			return nil, err
+		}
+		defer func() { _ = unix.Close(stdin) }()
 	}
-	defer func() { _ = unix.Close(stdin) }()
 
 	pipes, err := r.openPipes()
 	if err != nil {
@@ -188,6 +191,7 @@ func (r *run) exec(program string, stdin int, pipes []*pipe) error {
 	pid, err := r.launch(program, &syscall.ProcAttr{Dir: r.dir, Env: r.env, Files: files, Sys: r.tree.attributes()})
 
 	runtime.KeepAlive(r.lock)
+	runtime.KeepAlive(r.null)
 
 	if err != nil {
 		r.tree.release()
@@ -196,6 +200,10 @@ func (r *run) exec(program string, stdin int, pipes []*pipe) error {
 	}
 
 	r.tree.adopt(pid)
+
+	// The process has it. Of ours each process would have a copy that is just being started,
+	// and who asks at the end whether the lock is free would have to wait for those.
+	_ = r.lock.Close() // nil, or only locked
 
 	return nil
 }
@@ -259,16 +267,6 @@ func (r *run) conclude(exit *job.Exit) {
 	if r.reports != nil {
 		exit.RetryAfter = r.reports.finish()
 	}
-}
-
-// openNull opens the standard input of commands that are to read nothing.
-func openNull() (int, error) {
-	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("open /dev/null: %w", err)
-	}
-
-	return fd, nil
 }
 
 // sealDescriptors sees to it that no descriptor with which a careless parent has

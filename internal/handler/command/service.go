@@ -21,8 +21,8 @@ type Service struct {
 // Engagement is one process of a Service.
 type Engagement struct {
 	ID      job.ID              // of the process: names its cgroup
-	Stdin   func() (int, error) // opens what becomes standard input; closed after the start
-	Lock    *os.File            // inherited as descriptor 4
+	Stdin   func() (int, error) // opens what becomes standard input; closed after the start; nil: nothing is read
+	Lock    *os.File            // inherited as descriptor 4, and closed when the process has it
 	Kill    <-chan struct{}     // closed by the caller: kill at once, without any grace
 	Started func(pid int)       // called once with the pid, which is the process group too
 	// Output gets what the process writes on standard output and error, Answer what it

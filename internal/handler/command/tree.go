@@ -176,6 +176,10 @@ func (t *tree) settle() {
 // our children, as they do where the daemon is the first process of a
 // container, are reaped; others may stay zombies for as long as theirs likes.
 func (t *tree) gone() bool {
+	if unix.Kill(t.group(), 0) != nil {
+		return true
+	}
+
 	for {
 		pid, err := unix.Wait4(t.group(), nil, unix.WNOHANG, nil)
 		if err != unix.EINTR && pid <= 0 {
