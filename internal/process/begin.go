@@ -101,9 +101,13 @@ func (p *Pool) fetch(u *unit) error {
 	return nil
 }
 
-// fit looks at the file once more now that nobody can open it by its old name,
-// and says whether the handler may be started on it.
+// fit says whether the handler may be started on the file. It looks at it once more now
+// that nobody can open it by its old name, unless the kernel has kept writers from it.
 func (p *Pool) fit(u *unit) bool {
+	if u.guarded() {
+		return true
+	}
+
 	f, err := p.deps.Folders.Probe(job.ProcessingFolder, u.rec.File)
 
 	switch {

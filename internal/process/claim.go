@@ -192,6 +192,11 @@ func (p *Pool) claimOne(u *unit) error {
 
 	u.inside = true
 	u.flush = err != nil // another file than the one that was flushed
+
+	if err == nil {
+		u.taken = time.Now()
+	}
+
 	u.rec.Moving = nil
 	u.see(f)
 

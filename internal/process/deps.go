@@ -69,9 +69,8 @@ type Intake interface {
 	// Claim takes a file by one rename into processing/.
 	Claim(f job.File) (job.File, error)
 	// FlushAll is Flush in the inbox for several files at a time. It tells of each once,
-	// by its place in files and in groups as they are done, perhaps several at a time, and
-	// returns when all are told.
-	FlushAll(files []job.File, done func(group map[int]error))
+	// in groups as they are done, perhaps several at a time, and returns when all are told.
+	FlushAll(files []job.File, done func(group []job.Flushed))
 	// DropMarker removes the marker of a claimed file.
 	DropMarker(name string) error
 }

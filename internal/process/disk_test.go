@@ -73,6 +73,7 @@ type disk struct {
 
 	book  *book
 	quick bool // no flush reaches the disk
+	bare  bool // no lease is held on what was flushed
 
 	mu   sync.Mutex
 	fail func(call string) error // nil: nothing fails
@@ -154,12 +155,28 @@ func (d *disk) Flush(folder job.Folder, f job.File) error {
 	return d.Spool.Flush(folder, f)
 }
 
-// FlushAll flushes each file by Flush, which tests may hold up or let fail.
-func (d *disk) FlushAll(files []job.File, done func(group map[int]error)) {
+// FlushAll flushes each file by itself, which tests may hold up or let fail.
+func (d *disk) FlushAll(files []job.File, done func(group []job.Flushed)) {
 	var all sync.WaitGroup
 
 	for i, f := range files {
-		all.Go(func() { done(map[int]error{i: d.Flush(job.InboxFolder, f)}) })
+		all.Go(func() {
+			err := d.enter("flush inbox/%s", f.Name)
+			if err != nil || d.quick {
+				done([]job.Flushed{{At: i, Err: err}})
+
+				return
+			}
+
+			d.Spool.FlushAll([]job.File{f}, func(group []job.Flushed) {
+				if group[0].At = i; d.bare && group[0].Lease != nil {
+					group[0].Lease.GiveBack()
+					group[0].Lease = nil
+				}
+
+				done(group)
+			})
+		})
 	}
 
 	all.Wait()

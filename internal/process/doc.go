@@ -13,7 +13,7 @@
 //	               loop: they wait for slots
 //	                  │ a slot is free, or will be in a moment
 //	                  ▼
-//	               attempts are made ready together (a goroutine): probe, lock, a note for all
+//	               attempts are made ready together (a goroutine): a look, lock, a note for all
 //	                  │ a slot is free
 //	                  ▼
 //	               handler, then judge (a goroutine each; one for those that end together)
@@ -34,6 +34,10 @@
 // One goroutine, the loop, owns the state of the pool. It renames and flushes
 // nothing; it asks the journal what is due, and writes there only where a job could
 // not be taken. A unit belongs to whoever received it last.
+//
+// From before the flush of a file until after its claim the kernel keeps writers from it,
+// by a lease that ends after some milliseconds. Where it did not last so long, and for
+// what comes from deferred/, a look at the file before the start tells whether somebody writes.
 //
 // Where handlers are quick files are claimed ahead, and attempts of commands are made
 // ready ahead, so that no slot waits for the disk. What was claimed and is not to be

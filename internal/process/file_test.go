@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"importerd/internal/handler"
@@ -31,6 +30,7 @@ func TestOpenAfterTheClaimIsDeferred(t *testing.T) {
 	bubble(t, func(r *rig) {
 		var w *os.File
 
+		r.disk.bare = true
 		r.disk.breaks(func(call string) error {
 			if call == "claim a" { // a writer let in around the rename
 				w = r.writer(r.disk.Path(job.InboxFolder, "a"))
@@ -159,6 +159,7 @@ func TestWhatTheHandlerDoesToTheFile(t *testing.T) {
 
 func TestDirectoryAfterTheClaimIsNoJob(t *testing.T) {
 	bubble(t, func(r *rig) {
+		r.disk.bare = true
 		r.disk.breaks(func(call string) error {
 			if call != "probe processing/a" || r.text(job.ProcessingFolder, "a") == "" {
 				return nil
@@ -281,7 +282,7 @@ func TestFileChangedWhileItWaitedForASlot(t *testing.T) {
 		r.inbox("a")
 		r.start()
 		r.inbox("b")
-		synctest.Wait()
+		r.pass(leased)
 
 		if err := os.WriteFile(r.disk.Path(job.InboxFolder, "b"), []byte("more"), 0o600); err != nil {
 			r.Fatal(err)

@@ -94,12 +94,12 @@ func (p *Pool) flushBatch(units []*unit) {
 		files[i] = u.file
 	}
 
-	p.deps.Intake.FlushAll(files, func(group map[int]error) {
-		some := make([]*unit, 0, len(group))
+	p.deps.Intake.FlushAll(files, func(group []job.Flushed) {
+		some := make([]*unit, len(group))
 
-		for i, err := range group {
-			units[i].err = err
-			some = append(some, units[i])
+		for i, f := range group {
+			some[i] = units[f.At]
+			some[i].err, some[i].lease = f.Err, f.Lease
 		}
 
 		slices.SortFunc(some, func(a, b *unit) int { return cmp.Compare(a.turn, b.turn) })

@@ -52,6 +52,9 @@ type handle func(ctx context.Context, task handler.Task) job.Exit
 // sweepEvery is how often the watcher of a rig looks at all files.
 const sweepEvery = 5 * time.Second
 
+// leased is more than a lease is held.
+const leased = 50 * time.Millisecond
+
 // gathers is more than what ends waits for others to be written together.
 const gathers = 30 * time.Millisecond
 

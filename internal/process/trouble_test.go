@@ -118,7 +118,7 @@ func TestDiskRefuses(t *testing.T) {
 	} {
 		t.Run(call, func(t *testing.T) {
 			bubble(t, func(r *rig) {
-				r.cfg.Results = true
+				r.cfg.Results, r.disk.bare = true, call == "probe processing"
 				r.cfg.Workers = 4
 				tries := r.fails(call, job.ErrDisk)
 

@@ -24,6 +24,8 @@ type unit struct {
 	ready     *attempt      // made ready for its slot; nil: none was
 	rules     *rules        // that hold for its attempt; nil: none was begun
 	looked    time.Time     // when it was last found whole, in the inbox
+	lease     job.Lease     // on its file since then; nil: none was taken
+	taken     time.Time     // when it was in processing/, and its file the very one; zero: that is not known
 	stale     bool          // it was found ready under other rules than those that hold now
 	wish      job.Wish      // what a person wants of it, as the loop knows
 	inside    bool          // the file is in processing/: the unit must be finished
@@ -119,6 +121,19 @@ func (u *unit) arrival() time.Time {
 	}
 
 	return u.rec.CreatedAt
+}
+
+// guarded says whether the kernel has kept writers from the file from when it was last
+// found whole until after its claim, and that a moment ago. It does so no longer.
+func (u *unit) guarded() bool {
+	if u.lease == nil {
+		return false
+	}
+
+	until := u.lease.GiveBack()
+	u.lease = nil
+
+	return !u.taken.IsZero() && !until.Before(u.taken) && time.Since(until) < freshFor
 }
 
 // see notes how the file is now.

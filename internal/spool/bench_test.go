@@ -58,11 +58,13 @@ func BenchmarkFlushAll(b *testing.B) {
 	for i := 0; i < b.N; i += group {
 		at := i % len(files)
 
-		s.FlushAll(files[at:at+group], func(told map[int]error) {
-			for _, err := range told {
-				if err != nil {
-					b.Error(err)
+		s.FlushAll(files[at:at+group], func(told []job.Flushed) {
+			for _, f := range told {
+				if f.Err != nil {
+					b.Error(f.Err)
 				}
+
+				f.Lease.GiveBack()
 			}
 		})
 	}

@@ -111,11 +111,11 @@ func leaseTells(d *dir, name string) (bool, error) {
 		}
 		defer discard(reader)
 
-		seen := errors.Is(lease(reader), unix.EAGAIN)
+		seen := errors.Is(tryLease(reader), job.ErrOpen)
 
 		discard(writer)
 
-		tells = seen && soon(job.ErrOpen, func() error { return leaseProblem(lease(reader)) }) == nil
+		tells = seen && soon(job.ErrOpen, func() error { return tryLease(reader) }) == nil
 
 		return nil
 	})

@@ -88,3 +88,6 @@ func QueueAnswer(result int64) error { return contentLost((&aioAnswer{result: re
 
 // BelieveRemote makes s believe that its file system is that of a server.
 func (s *Spool) BelieveRemote() { s.kind.remote = true }
+
+// KeepNoneOpen makes s believe that it may keep no files open.
+func (s *Spool) KeepNoneOpen() { s.mostFD = 0 }

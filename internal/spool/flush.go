@@ -21,53 +21,67 @@ import (
 // job.ErrOpen and job.ErrChanged besides. After a failed flush a second one would
 // succeed and mean nothing.
 func (s *Spool) Flush(folder job.Folder, f job.File) error {
-	return failed("flush", folder, f.Name, s.withWhole(folder, f, s.flushContent))
-}
-
-// withWhole calls do with f open for reading, if it is still the file that it was and,
-// in the inbox, as it was.
-func (s *Spool) withWhole(folder job.Folder, f job.File, do func(fd int) error) error {
-	d, err := s.place(folder, f.Name)
+	fd, leased, err := s.openWhole(folder, f)
 	if err != nil {
-		return err
+		return failed("flush", folder, f.Name, err)
+	}
+	defer discard(fd)
+
+	if leased {
+		unlease(fd)
 	}
 
-	return withOpen(d, f, func(fd int) error {
-		now, err := fileOf(fd, "", f.Name)
-		if err != nil {
-			return err
-		}
+	return failed("flush", folder, f.Name, s.flushContent(fd))
+}
 
-		if !now.Same(f) {
-			return job.ErrOther
-		}
+// openWhole opens f for reading, if it is still the file that it was. In the inbox it
+// must be as it was, too, and whoever begins to write it from now on has to wait for the
+// lease that is on it, unless the kernel does not tell who writes.
+func (s *Spool) openWhole(folder job.Folder, f job.File) (fd int, leased bool, err error) {
+	d, err := s.place(folder, f.Name)
+	if err != nil {
+		return -1, false, err
+	}
 
-		if folder == job.InboxFolder {
-			if err := s.unchanged(fd, now, f); err != nil {
-				return err
-			}
-		}
+	if fd, err = d.openFile(f); err != nil {
+		return -1, false, err
+	}
 
-		return do(fd)
-	})
+	now, err := fileOf(fd, "", f.Name)
+
+	switch {
+	case err != nil:
+	case !now.Same(f):
+		err = job.ErrOther
+	case folder == job.InboxFolder:
+		leased, err = s.unchanged(fd, now, f)
+	}
+
+	if err != nil {
+		return -1, false, discardFor(fd, err)
+	}
+
+	return fd, leased, nil
 }
 
 // unchanged says why a file of the inbox, open as fd, is not to be taken as it is now:
-// it is not as f says, or somebody writes it.
-func (s *Spool) unchanged(fd int, now, f job.File) error {
+// it is not as f says, or somebody writes it. If it is to be taken a lease is on it,
+// unless there is none to be had: then quiet time has decided.
+func (s *Spool) unchanged(fd int, now, f job.File) (leased bool, err error) {
 	if !now.Quiet(f) {
-		return fmt.Errorf("%w since it was found ready", job.ErrChanged)
+		return false, fmt.Errorf("%w since it was found ready", job.ErrChanged)
 	}
 
 	if !s.leases {
-		return nil
+		return false, nil
 	}
 
-	if err := leaseProblem(lease(fd)); !errors.Is(err, job.ErrNoLease) {
-		return err
+	err = leaseProblem(setLease(fd, unix.F_RDLCK))
+	if errors.Is(err, job.ErrNoLease) {
+		return false, nil
 	}
 
-	return nil // quiet time has decided
+	return err == nil, err
 }
 
 // flushContent flushes one regular file.

@@ -22,16 +22,17 @@ func flushAll(t *testing.T, s *spool.Spool, files []job.File) map[int]error {
 
 	told := map[int]error{}
 
-	s.FlushAll(files, func(group map[int]error) {
+	s.FlushAll(files, func(group []job.Flushed) {
 		mu.Lock()
 		defer mu.Unlock()
 
-		for i, err := range group {
+		for _, f := range group {
+			i := f.At
 			if _, again := told[i]; again || i < 0 || i >= len(files) {
 				t.Errorf("file %d of %d is told twice, or is none", i, len(files))
 			}
 
-			told[i] = err
+			told[i] = f.Err
 		}
 	})
 

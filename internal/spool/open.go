@@ -56,7 +56,7 @@ func newSpool(path string, o Options) (*Spool, error) {
 
 	s := &Spool{
 		name: o.Name, path: abs, inboxPath: filepath.Join(abs, string(job.InboxFolder)),
-		folders: map[job.Folder]*dir{}, fsync: fsync,
+		folders: map[job.Folder]*dir{}, fsync: fsync, mostFD: spareFD(),
 	}
 
 	if s.name == "" {

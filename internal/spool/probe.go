@@ -57,56 +57,30 @@ func (s *Spool) Probe(folder job.Folder, name string) (job.File, error) {
 // another file by now the answer is about that one. It does no harm: in the inbox Flush
 // and Claim look whether the file is still f, and elsewhere nobody but us gives names.
 func (s *Spool) probe(d *dir, f job.File) error {
-	return withOpen(d, f, func(fd int) error {
-		if !s.leases {
-			return job.ErrNoLease
-		}
+	fd, err := d.openFile(f)
+	if err != nil {
+		return err
+	}
+	defer discard(fd)
 
-		return leaseProblem(lease(fd))
-	})
-}
-
-// lease takes a read lease on fd and gives it back at once: held any longer it
-// would make the next writer wait. It is refused while anybody has the file open for writing.
-func lease(fd int) error {
-	for _, kind := range []int{unix.F_RDLCK, unix.F_UNLCK} {
-		err := again(func() error {
-			_, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, kind)
-
-			return err //nolint:wrapcheck // leaseProblem wraps it
-		})
-		if err != nil {
-			return err
-		}
+	if !s.leases {
+		return job.ErrNoLease
 	}
 
-	return nil
+	return tryLease(fd)
 }
 
-// leaseProblem gives the kernel's answer its kind. All but EAGAIN means that it
-// will not tell: another user's file without CAP_LEASE, a file system without leases.
-func leaseProblem(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, unix.EAGAIN):
-		return job.ErrOpen
-	}
+// openFile opens f for reading.
+func (d *dir) openFile(f job.File) (int, error) {
+	fd := -1
 
-	return fmt.Errorf("%w: %w", job.ErrNoLease, err)
-}
+	err := d.use(func(at int) (err error) {
+		fd, err = openat(at, f.Name, readFlags, 0)
 
-// withOpen calls do with the file opened for reading.
-func withOpen(d *dir, f job.File, do func(fd int) error) error {
-	return d.use(func(at int) error {
-		fd, err := openat(at, f.Name, readFlags, 0)
-		if err != nil {
-			return openProblem(f, err)
-		}
-		defer discard(fd)
-
-		return do(fd)
+		return openProblem(f, err)
 	})
+
+	return fd, err
 }
 
 // openProblem gives the kernel's answer its kind.

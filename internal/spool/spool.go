@@ -37,6 +37,7 @@ type Spool struct {
 	kind     fsType
 	nameMax  int  // bytes
 	leases   bool // the kernel tells who writes
+	mostFD   int  // files with lower descriptors may be kept open for a moment
 	warnings []string
 
 	fsync     func(fd int) error // fsync, other in tests
