@@ -167,7 +167,7 @@ func (f *finisher) group() error {
 
 	trouble := f.record()
 
-	if f.nextSettle(time.Now()) <= 0 {
+	if f.isDue(trouble) {
 		trouble = errors.Join(trouble, f.settle())
 	}
 
@@ -184,6 +184,17 @@ func (f *finisher) group() error {
 	f.note(trouble)
 
 	return nil
+}
+
+// isDue says whether what is written is to be brought to the disk now. In trouble nothing
+// comes for which to wait.
+func (f *finisher) isDue(trouble error) bool {
+	switch {
+	case len(f.noted) == 0, errors.Is(trouble, job.ErrUntrusted):
+		return false
+	default:
+		return trouble != nil || f.nextSettle(time.Now()) <= 0
+	}
 }
 
 // record writes the outcomes of what is stuck.

@@ -101,23 +101,30 @@ func TestFinishingOneAfterTheOther(t *testing.T) {
 	})
 }
 
+// finishesFour brings four files to their end together.
+func (r *rig) finishesFour() {
+	r.Helper()
+
+	gate := make(chan struct{})
+	r.handles(func(context.Context, handler.Task) job.Exit {
+		<-gate
+
+		return job.Exit{}
+	})
+	r.cfg.Workers = 4
+	r.inbox("a", "b", "c", "d")
+	r.start()
+	close(gate)
+	synctest.Wait()
+	r.said(4, "job done")
+}
+
 // TestFinishingUnderLoad: what ends after a group is written as soon as ever, so that a
 // kill does not repeat it, but waits for others to be flushed and told with them: the
 // longer the more the group had.
 func TestFinishingUnderLoad(t *testing.T) {
 	bubble(t, func(r *rig) {
-		gate := make(chan struct{})
-		r.handles(func(context.Context, handler.Task) job.Exit {
-			<-gate
-
-			return job.Exit{}
-		})
-		r.cfg.Workers = 4
-		r.inbox("a", "b", "c", "d")
-		r.start()
-		close(gate)
-		synctest.Wait()
-		r.said(4, "job done")
+		r.finishesFour()
 
 		for _, name := range []string{"e", "f", "g"} {
 			r.inbox(name)
@@ -140,6 +147,33 @@ func TestFinishingUnderLoad(t *testing.T) {
 		r.inbox("j")
 		synctest.Wait()
 		r.said(10, "job done")
+		r.stops()
+	})
+}
+
+// TestTroubleWhileOutcomesWait: what is written is flushed and told at once when the disk
+// takes nothing more; what it does not take is tried again by and by.
+func TestTroubleWhileOutcomesWait(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.finishesFour()
+
+		tries := r.fails("note f=done", job.ErrDisk)
+
+		r.inbox("e")
+		r.pass(6 * time.Millisecond)
+		r.said(4, "job done")
+		r.inbox("f")
+		r.pass(6 * time.Millisecond)
+		r.said(5, "job done")
+
+		if got := tries.Load(); got != 1 {
+			r.Errorf("%d tries to write f, want 1 for now", got)
+		}
+
+		r.disk.breaks(nil)
+		r.pass(time.Minute)
+		r.said(6, "job done")
+		r.runs("f", 1)
 		r.stops()
 	})
 }
