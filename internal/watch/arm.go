@@ -166,12 +166,12 @@ func (l *loop) reopen(cause error) error {
 	return err //nolint:wrapcheck // only its kind matters to the caller
 }
 
-// armLate turns the events on at the start, after a first look at a few thousand files.
+// armLate turns the events on at the start, after a short look at the first files.
 // To turn them on the kernel goes through all files of the directory that it remembers:
 // a tenth of a second for a million, in which none of them can be renamed. The first
 // files are on their way then. What comes before that the sweep finds that follows.
 func (l *loop) armLate() {
-	if !l.early || l.sweep != nil && l.sweep.seen < earlyNames && l.sweepRuns() {
+	if !l.early || l.sweepRuns() && time.Since(l.sweep.began) < earlyFor {
 		return
 	}
 

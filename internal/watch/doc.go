@@ -14,8 +14,8 @@
 // the sweep stops where it is and goes on as files are taken.
 //
 // At the start the events are turned on, then a sweep begins: so nothing slips through.
-// Before both the loop looks at the first few thousand names, for to turn the events on
-// takes long where very many files wait, and the first of them shall not wait for that.
+// Before both the loop looks at files for a quarter of a second at most, for to turn the
+// events on takes long where very many wait, and the first of them shall not wait for that.
 //
 //	hint, sweep, timer ──▶ look (probe, rules) ──▶ buffer ──▶ Ready()
 //	                         └──▶ table ──▶ timer

@@ -14,9 +14,9 @@ const (
 	// namesAtOnce is how many names are read from the directory in one go.
 	namesAtOnce = 1024
 
-	// earlyNames is how many names are looked at before events are on: some tenths of
-	// a second, more than the first files need to be claimed.
-	earlyNames = 4096
+	// earlyFor is how long files are looked at before events are on: longer than the
+	// first of them need to be claimed.
+	earlyFor = 250 * time.Millisecond
 
 	// patience is how many times what a pass over the directory cost the loop
 	// rests before the next: 5 % of a core at most.
