@@ -168,7 +168,8 @@ func (p *Pool) equip(u *unit) error {
 		}
 	}
 
-	a := &attempt{unit: u, release: release, since: time.Now(), before: before{u.rec.StartedAt, u.rec.Exit, u.rec.Error, u.rec.Busy}}
+	a := &attempt{unit: u, release: release, since: time.Now()}
+	a.before = before{u.rec.StartedAt, u.rec.Exit, u.rec.Error, u.rec.Busy}
 	a.Task = handler.Task{
 		Path:    p.deps.Papers.Path(job.ProcessingFolder, u.rec.File),
 		Log:     p.deps.Papers.LogPath(u.rec.ID),

@@ -43,7 +43,8 @@ func (p *Pool) prepareNext(intake context.Context) {
 }
 
 // readies returns for how many files attempts are to be made ready now. Where attempts
-// are long it is none, and where what was made ready has just waited too long. Attempts that share processes are begun together anyway.
+// are long it is none, and where what was made ready has just waited too long. Attempts
+// that share processes are begun together anyway.
 func (p *Pool) readies() int {
 	s := &p.state
 	cfg := &p.rules.Load().cfg

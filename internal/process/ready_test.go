@@ -307,7 +307,7 @@ func TestDeathWhileReady(t *testing.T) {
 				}
 
 				if begun {
-					if err := r.disk.Spool.NoteProcess(lock, os.Getpid()); err != nil {
+					if err := r.disk.NoteProcess(lock, os.Getpid()); err != nil {
 						r.Fatal(err)
 					}
 				}
