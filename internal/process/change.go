@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"importerd/internal/handler"
 	"importerd/internal/job"
@@ -91,12 +92,12 @@ func (p *Pool) adopt(next *rules) {
 func (p *Pool) giveBack() {
 	s := &p.state
 
-	for _, u := range s.flushed {
+	for _, u := range slices.Concat(s.fresh, s.flushed) {
 		p.forget(u)
 		p.deps.Look(u.rec.Name)
 	}
 
-	s.flushed = nil
+	s.fresh, s.flushed = nil, nil
 
 	for u := range s.flushing {
 		u.stale = true

@@ -64,17 +64,23 @@ func (p *Pool) claimNext(intake context.Context) {
 	copy(units, s.flushed)
 	clear(s.flushed[:n])
 	s.flushed = s.flushed[n:]
+
+	p.enlist(units)
+	p.flights.Go(func() {
+		p.claim(units)
+		p.post(func() { p.onClaimed(units) })
+	})
+}
+
+// enlist gives files to the claimer.
+func (p *Pool) enlist(units []*unit) {
+	s := &p.state
 	s.claiming = units
 
 	for _, u := range units {
 		s.started++
 		u.serial, u.label, u.rules = s.started, u.rec.File, p.rules.Load()
 	}
-
-	p.flights.Go(func() {
-		p.claim(units)
-		p.post(func() { p.onClaimed(units) })
-	})
 }
 
 // wanted returns how many files are to be claimed now. While the handler is broken or
@@ -238,9 +244,11 @@ func immovable(u *unit) bool { return errors.Is(u.err, syscall.EPERM) }
 // onClaimed queues what was claimed for the next free slots.
 func (p *Pool) onClaimed(units []*unit) {
 	s := &p.state
-	s.claiming = nil
+	s.claiming, s.taking = nil, false
 
 	for _, u := range units {
+		delete(s.flushing, u)
+
 		if !u.inside {
 			p.notClaimed(u)
 

@@ -40,7 +40,10 @@ func (p *Pool) publish() {
 	c := s.tally
 	c.Running = len(s.running)
 	c.Committing = s.finishing + len(s.unfinished)
-	c.Queued = len(s.flushing) + len(s.flushed) + len(s.claiming) + s.queued()
+	c.Queued = len(s.fresh) + len(s.flushing) + len(s.flushed) + s.queued()
+	if !s.taking {
+		c.Queued += len(s.claiming)
+	}
 	c.Deferred = p.deps.Index.Waiting(job.Deferred)
 	c.Paused = p.deps.Index.Waiting(job.Paused)
 	c.Held = len(s.held) + len(s.orphans)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"importerd/internal/job"
 	"importerd/internal/journal"
@@ -155,31 +156,50 @@ func (d *disk) Flush(folder job.Folder, f job.File) error {
 	return d.Spool.Flush(folder, f)
 }
 
-// FlushAll flushes each file by itself, which tests may hold up or let fail.
+// FlushAll flushes each file by itself, which tests may hold up or let fail, and tells of
+// those together that are done within some milliseconds, as the real one.
 func (d *disk) FlushAll(files []job.File, done func(group []job.Flushed)) {
-	var all sync.WaitGroup
+	told := make(chan job.Flushed, len(files))
 
 	for i, f := range files {
-		all.Go(func() {
-			err := d.enter("flush inbox/%s", f.Name)
-			if err != nil || d.quick {
-				done([]job.Flushed{{At: i, Err: err}})
-
-				return
-			}
-
-			d.Spool.FlushAll([]job.File{f}, func(group []job.Flushed) {
-				if group[0].At = i; d.bare && group[0].Lease != nil {
-					group[0].Lease.GiveBack()
-					group[0].Lease = nil
-				}
-
-				done(group)
-			})
-		})
+		go func() {
+			f := d.flushOne(f)
+			f.At = i
+			told <- f
+		}()
 	}
 
-	all.Wait()
+	for left := len(files); left > 0; {
+		group := []job.Flushed{<-told}
+		gathered := time.After(5 * time.Millisecond)
+
+		for left -= 1; left > 0 && gathered != nil; {
+			select {
+			case f := <-told:
+				group = append(group, f)
+				left--
+			case <-gathered:
+				gathered = nil
+			}
+		}
+
+		done(group)
+	}
+}
+
+func (d *disk) flushOne(f job.File) (told job.Flushed) {
+	if told.Err = d.enter("flush inbox/%s", f.Name); told.Err != nil || d.quick {
+		return told
+	}
+
+	d.Spool.FlushAll([]job.File{f}, func(group []job.Flushed) { told = group[0] })
+
+	if d.bare && told.Lease != nil {
+		told.Lease.GiveBack()
+		told.Lease = nil
+	}
+
+	return told
 }
 
 func (d *disk) Move(m job.Move) (string, error) {

@@ -4,10 +4,10 @@
 //
 // # The way of the data
 //
-//	watch ──files──▶ loop ──▶ flush (goroutines, several files at a time) ──▶ loop
+//	watch ──files──▶ loop
 //	                  │ slots are free, or will be in a moment
 //	                  ▼
-//	               claimer (one goroutine): a note for all, then each is claimed
+//	               claimer (one goroutine): flush, a note for all, then each is claimed
 //	                  │ units
 //	                  ▼
 //	               loop: they wait for slots
@@ -34,6 +34,9 @@
 // One goroutine, the loop, owns the state of the pool. It renames and flushes
 // nothing; it asks the journal what is due, and writes there only where a job could
 // not be taken. A unit belongs to whoever received it last.
+//
+// Files whose flush takes long, huge ones, those of an order, and those that are flushed
+// while long attempts have all slots, go round the loop between flush and claim.
 //
 // From before the flush of a file until after its claim the kernel keeps writers from it,
 // by a lease that ends after some milliseconds. Where it did not last so long, and for

@@ -2,6 +2,7 @@ package process
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"slices"
@@ -19,7 +20,7 @@ func (p *Pool) inlet() <-chan []job.File {
 	cfg := &p.rules.Load().cfg
 	room := cfg.Workers + flushAhead + s.pace.ahead(cfg)
 
-	if s.closed || p.paused.Load() || p.trouble.Load() != nil || len(s.flushing)+len(s.flushed) >= room {
+	if s.closed || p.paused.Load() || p.trouble.Load() != nil || len(s.fresh)+len(s.flushing)+len(s.flushed) >= room {
 		return nil
 	}
 
@@ -37,22 +38,49 @@ func (p *Pool) inlet() <-chan []job.File {
 // under way already is passed over: the watcher is told when its time comes.
 func (p *Pool) takeOver(files []job.File) {
 	s := &p.state
-	units := make([]*unit, 0, len(files))
+	cfg := p.cfg()
 
 	for _, f := range files {
 		if s.names[f.Name] != nil || p.deps.Index.UnderWay(f.Name) || p.isHeld(f) || p.orphanOf(f.Name) != nil {
 			continue
 		}
 
-		u := newUnit(p.cfg().Spool, job.InboxFolder, f)
+		u := newUnit(cfg.Spool, job.InboxFolder, f)
 		s.taken++
 		u.turn = s.taken
 		s.names[f.Name] = u
-		s.flushing[u] = struct{}{}
-		units = append(units, u)
+
+		if f.Size >= hugeSize { // the others are not to wait for it
+			p.flush([]*unit{u})
+		} else {
+			s.fresh = append(s.fresh, u)
+		}
+	}
+}
+
+// flushNext has files flushed. For those for which slots are free, or will be soon, the
+// claim follows at once. Where attempts are long the others are flushed beside them;
+// where they are quick, what is claimed ahead gives time enough.
+func (p *Pool) flushNext(intake context.Context) {
+	s := &p.state
+	if len(s.fresh) == 0 || intake.Err() != nil {
+		return
 	}
 
-	p.flush(units)
+	cfg := p.cfg()
+
+	if s.claiming == nil && len(s.flushed) == 0 && !cfg.Ordered {
+		if n := min(p.wanted(time.Now()), len(s.fresh)); n > 0 {
+			units := slices.Clone(s.fresh[:n])
+			s.fresh = s.fresh[n:]
+			p.take(units)
+		}
+	}
+
+	if cfg.Ordered || s.pace.ahead(&cfg) == 0 {
+		p.flush(s.fresh)
+		s.fresh = nil
+	}
 }
 
 // isHeld says whether f is a file that could not be taken, has not changed since
@@ -69,26 +97,29 @@ func (p *Pool) isHeld(f job.File) bool {
 }
 
 // flush brings the content of files to the disk, beside the loop: it may take
-// minutes, and none waits long for another. It is not waited for at the end, nothing
-// stops a flush.
+// minutes. It is not waited for at the end, nothing stops a flush.
 func (p *Pool) flush(units []*unit) {
-	small := make([]*unit, 0, len(units))
-
-	for _, u := range units {
-		if u.file.Size >= hugeSize {
-			go p.flushBatch([]*unit{u})
-		} else {
-			small = append(small, u)
-		}
+	if len(units) == 0 {
+		return
 	}
 
-	if len(small) > 0 {
-		go p.flushBatch(small)
+	p.flushing(units)
+
+	go p.flushAll(units, func(some []*unit) {
+		p.post(func() { p.onFlushed(some) })
+	})
+}
+
+// flushing notes that files are about to be flushed.
+func (p *Pool) flushing(units []*unit) {
+	for _, u := range units {
+		p.state.flushing[u] = struct{}{}
 	}
 }
 
-// flushBatch flushes files together and reports those that are done as it goes on.
-func (p *Pool) flushBatch(units []*unit) {
+// flushAll flushes files together and reports those that are done as it goes on, in the
+// order in which they were taken over.
+func (p *Pool) flushAll(units []*unit, done func(some []*unit)) {
 	files := make([]job.File, len(units))
 	for i, u := range units {
 		files[i] = u.file
@@ -103,7 +134,7 @@ func (p *Pool) flushBatch(units []*unit) {
 		}
 
 		slices.SortFunc(some, func(a, b *unit) int { return cmp.Compare(a.turn, b.turn) })
-		p.post(func() { p.onFlushed(some) })
+		done(some)
 	})
 }
 
@@ -114,9 +145,11 @@ func (p *Pool) onFlushed(units []*unit) {
 
 	for _, u := range units {
 		delete(s.flushing, u)
+		u.serial = 0
 
 		switch {
-		case s.closed: // closeIntake has given it back
+		case s.closed: // it lies in the inbox as before
+			p.forget(u)
 		case u.err == nil && u.stale:
 			p.forget(u)
 			p.deps.Look(u.rec.Name)

@@ -54,9 +54,11 @@ type Pool struct {
 // state is what the loop knows. Nobody else touches it while Run lives.
 type state struct {
 	names      map[string]*unit    // by name as dropped: all between the inbox and the finisher's end
+	fresh      []*unit             // wait to be flushed
 	flushing   map[*unit]struct{}  // what flush goroutines work on
 	flushed    []*unit             // wait to be claimed
 	claiming   []*unit             // with the claimer; nil: it rests
+	taking     bool                // it is flushing them first: they stand in flushing or flushed, too
 	claimed    []*unit             // in processing/, wait for a slot
 	preparing  []*unit             // with the preparer; nil: it rests
 	ready      []*unit             // their attempts are made ready, they wait for a slot
@@ -245,6 +247,7 @@ func (p *Pool) loop(intake, work context.Context) {
 		p.startAll(intake, work)
 		p.prepareNext(intake)
 		p.claimNext(intake)
+		p.flushNext(intake)
 		p.publish()
 		p.set(wake)
 
@@ -344,7 +347,7 @@ func (p *Pool) busy() bool {
 // in deferred/ for the next start.
 func (p *Pool) closeIntake() {
 	s := &p.state
-	s.closed, s.flushed = true, nil
+	s.closed, s.fresh, s.flushed = true, nil, nil
 	p.door.close()
 	p.shelve()
 

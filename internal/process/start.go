@@ -157,7 +157,7 @@ func (p *Pool) pick() *unit {
 func (p *Pool) expects() bool {
 	s := &p.state
 
-	return s.queued()+len(s.claiming) > 0 || p.claimable() > 0 && p.wanted(time.Now()) > 0
+	return s.queued()+len(s.claiming) > 0 || len(s.fresh)+p.claimable() > 0 && p.wanted(time.Now()) > 0
 }
 
 // pickDue returns a deferred job that is due.
