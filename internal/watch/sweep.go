@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// namesAtOnce is how many names are read from the directory in one go.
-	namesAtOnce = 1024
+	// namesAtOnce is how many names are read from the directory in one go: about as many
+	// as the kernel gives at a time.
+	namesAtOnce = 256
 
 	// earlyFor is how long files are looked at before events are on: longer than the
 	// first of them need to be claimed.
