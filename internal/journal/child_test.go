@@ -76,6 +76,8 @@ func takeTurns(j *journal.Journal) {
 		tell("committed", j.Wish(job.NoWish, rec.ID))
 		tell("noted", j.Note(plain("g")))
 		tell("committed", j.SetPaused(i%2 == 0))
+		tell("noted", j.Note(plain("h")))
+		tell("committed", j.Commit()) // what was noted
 	}
 }
 
@@ -290,7 +292,7 @@ func TestCommitFlushesAndNoteDoesNot(t *testing.T) {
 		}
 	}
 
-	if seen != 10*5 {
+	if seen != 10*6 {
 		t.Errorf("%d commits seen in %s", seen, content)
 	}
 }
