@@ -46,7 +46,8 @@
 //	name_b64  base64 (RFC 4648, padded) of the name's bytes; only where it is not UTF-8
 //	worker    true: of a worker; job is then its own id, and name is empty
 //	pid       the attempt's process, which is its process group too; missing: not started
-//	start     its start time: field 22 of /proc/PID/stat, clock ticks since the boot
+//	start     its start time: field 22 of /proc/PID/stat, clock ticks since the boot; of
+//	          one that had ended when it was noted a time before that
 //	boot      /proc/sys/kernel/random/boot_id when it was started
 //
 // A process is the one meant only if pid, start and boot all agree. A handler

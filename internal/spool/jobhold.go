@@ -113,37 +113,38 @@ func (h *holds) bootID() (string, error) {
 // openLock makes the lock file of a job, which must not be there, and locks it.
 func (s *Spool) openLock(id job.ID, note lockNote) (*os.File, error) {
 	one := &hold{note: note, since: sinceBoot()}
+	name := note.Job
 
-	err := s.reuseLock(id, one)
+	err := s.reuseLock(name, one)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = s.createLock(id, one)
+		err = s.createLock(name, one)
 	}
 
 	if err != nil {
 		return nil, err
 	}
 
-	reader, err := s.lockReader(id, one)
+	reader, err := s.lockReader(name, one)
 	if err != nil {
 		return nil, discardFor(one.writer, err)
 	}
 
 	s.holds.put(id, one)
 
-	return os.NewFile(uintptr(reader), s.locks.path+"/"+id.String()), nil
+	return os.NewFile(uintptr(reader), s.locks.path+"/"+name), nil
 }
 
 // reuseLock takes the lock file of an attempt that has ended: to make and remove one
 // for each attempt costs ten times as much, as ext4 shuns inodes that were just freed.
 // fs.ErrNotExist: there is none.
-func (s *Spool) reuseLock(id job.ID, one *hold) error {
+func (s *Spool) reuseLock(name string, one *hold) error {
 	for {
-		old := s.holds.spare(id.String())
+		old := s.holds.spare(name)
 		if old.writer < 0 {
 			return fs.ErrNotExist
 		}
 
-		err := s.renameLock(old, id)
+		err := s.renameLock(old, name)
 
 		switch {
 		case err == nil:
@@ -161,9 +162,9 @@ func (s *Spool) reuseLock(id job.ID, one *hold) error {
 }
 
 // renameLock gives a lock file the name of a job, which it may have already.
-func (s *Spool) renameLock(old spareLock, id job.ID) error {
-	if old.name != id.String() {
-		return rename(s.locks, old.name, s.locks, id.String())
+func (s *Spool) renameLock(old spareLock, name string) error {
+	if old.name != name {
+		return rename(s.locks, old.name, s.locks, name)
 	}
 
 	there := false
@@ -181,9 +182,9 @@ func (s *Spool) renameLock(old spareLock, id job.ID) error {
 }
 
 // createLock makes a new lock file.
-func (s *Spool) createLock(id job.ID, one *hold) error {
+func (s *Spool) createLock(name string, one *hold) error {
 	return s.locks.use(func(at int) (err error) {
-		one.writer, err = openat(at, id.String(), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+		one.writer, err = openat(at, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 
 		return err
 	})
@@ -191,11 +192,11 @@ func (s *Spool) createLock(id job.ID, one *hold) error {
 
 // lockReader returns the descriptor that is inherited, with the lock. It only reads, so
 // that no handler writes into the file by mistake.
-func (s *Spool) lockReader(id job.ID, one *hold) (int, error) {
+func (s *Spool) lockReader(name string, one *hold) (int, error) {
 	reader := -1
 
 	err := s.locks.use(func(at int) (err error) {
-		reader, err = openat(at, id.String(), unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+		reader, err = openat(at, name, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
 
 		return err
 	})
@@ -232,8 +233,8 @@ func (h *hold) write() error {
 }
 
 // NoteProcess writes into the lock file which process has the attempt, so that
-// after a crash of ours it can be found. It must have been started after LockJob.
-// One that has ended and was waited for may be fs.ErrNotExist.
+// after a crash of ours it can be found. It must have been started after LockJob. One that
+// has ended by now is noted too: the attempt was begun.
 func (s *Spool) NoteProcess(lock *os.File, pid int) error {
 	id, err := lockID(lock)
 	if err != nil {
@@ -248,7 +249,12 @@ func (s *Spool) NoteProcess(lock *os.File, pid int) error {
 	note := one.note
 	note.PID = pid
 
-	if note.Start, err = startSince(pid, one.since); err != nil {
+	note.Start, err = startSince(pid, one.since)
+	if errors.Is(err, fs.ErrNotExist) {
+		note.Start, err = uint64(max(one.since, 0)/tick), nil
+	}
+
+	if err != nil {
 		return lockFailed("note the process in", id, err)
 	}
 
@@ -288,7 +294,7 @@ func (s *Spool) UnlockJob(id job.ID, lock *os.File) error {
 	if err != nil {
 		discard(one.writer)
 	} else {
-		s.holds.keep(id.String(), one.writer)
+		s.holds.keep(one.note.Job, one.writer)
 	}
 
 	return lockFailed("give back", id, err)
@@ -303,9 +309,8 @@ func (s *Spool) dropSpares() {
 	}
 }
 
-// ticks is how many clock ticks a second has in /proc: the same number on all machines
-// for which there is Go.
-const ticks = 100
+// tick is the clock tick of /proc: the same on all machines for which there is Go.
+const tick = time.Second / 100
 
 // sinceBoot returns how long ago the machine was booted, the time asleep included.
 func sinceBoot() time.Duration {
@@ -317,11 +322,9 @@ func sinceBoot() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// startSince is startOf for a process that was started after since. Most often that was
+// startSince is startOf for a process that was started after since. Often that was
 // within the same clock tick: then /proc need not be asked.
 func startSince(pid int, since time.Duration) (uint64, error) {
-	const tick = time.Second / ticks
-
 	if now := sinceBoot(); since >= 0 && now/tick == since/tick {
 		return uint64(now / tick), nil
 	}

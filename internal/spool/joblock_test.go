@@ -3,7 +3,6 @@ package spool_test
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -319,8 +318,13 @@ func TestEndedProcessIsNotAlive(t *testing.T) {
 	lock, err = s.LockJob(id, "a.csv")
 	check(t, err)
 
-	if err := s.NoteProcess(lock, cmd.Process.Pid); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("note of a process that is gone: %v", err)
+	check(t, s.NoteProcess(lock, cmd.Process.Pid))
+
+	text, err := os.ReadFile(lock.Name())
+	check(t, err)
+
+	if _, pid := spool.NameInLock(text); pid != cmd.Process.Pid { // or the attempt would seem not begun
+		t.Errorf("the lock of a process that is gone tells of process %d", pid)
 	}
 
 	if check(t, lock.Close()); !gone(s, id) {

@@ -210,7 +210,7 @@ func lockID(lock *os.File) (job.ID, error) {
 func startOf(pid int) (uint64, error) {
 	const state, start = 0, 19 // the third and the 22nd field; the second ends with the last ")"
 
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	text, err := readStat(pid)
 	if errors.Is(err, unix.ESRCH) { // it ended between the open and the read
 		err = fs.ErrNotExist
 	}
@@ -234,6 +234,27 @@ func startOf(pid int) (uint64, error) {
 	}
 
 	return began, nil
+}
+
+// readStat returns the first KiB of what the kernel says of a process, which comes with one
+// read. A file of package os takes three times as many calls, for a poller that is no use here.
+func readStat(pid int) ([]byte, error) {
+	fd, err := openat(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer discard(fd)
+
+	text := make([]byte, 1024)
+	n := 0
+
+	err = again(func() (err error) {
+		n, err = unix.Read(fd, text)
+
+		return err //nolint:wrapcheck // the caller says which process it is
+	})
+
+	return text[:max(n, 0)], err
 }
 
 // BootID returns what tells this boot of the machine from all others.

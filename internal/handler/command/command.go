@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,7 +98,7 @@ func (h *Handler) Run(ctx context.Context, task handler.Task) job.Exit {
 func attemptLogOf(task handler.Task) attemptLog {
 	attempt := task.Job.Attempt
 
-	return attemptLog{path: task.Log, title: fmt.Sprintf("attempt %d", attempt), later: attempt > 1}
+	return attemptLog{path: task.Log, title: "attempt " + strconv.Itoa(attempt), later: attempt > 1}
 }
 
 // base is what all runs of one command have in common.
