@@ -132,7 +132,7 @@ func TestBothInboxesAreWatched(t *testing.T) {
 		r.want("slow.csv")
 
 		must(t, os.Rename(path, path+".away"))
-		must(t, os.Mkdir(path, 0o755))
+		must(t, os.MkdirAll(path, 0o755)) // a spool makes an inbox that is missing, too
 		r.drop("anew.csv", "1")
 		r.want("anew.csv")
 	})
