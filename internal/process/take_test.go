@@ -213,3 +213,20 @@ func TestSlowFlushAmongThoseClaimedTogether(t *testing.T) {
 		r.stops()
 	})
 }
+
+// TestExplainDuringALongFlush: no older one of its name is under way.
+func TestExplainDuringALongFlush(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.flushing()
+		r.pass(time.Second)
+
+		if why, ok := r.pool.Explain(r.Context(), "a"); !ok || why.Text != job.ReasonReady {
+			r.Errorf("%+v, %t", why, ok)
+		}
+
+		release()
+		r.pass(time.Second)
+		r.want("done/a")
+		r.stops()
+	})
+}
