@@ -46,11 +46,12 @@
 //	name_b64  base64 (RFC 4648, padded) of the name's bytes; only where it is not UTF-8
 //	worker    true: of a worker; job is then its own id, and name is empty
 //	pid       the attempt's process, which is its process group too; missing: not started
-//	start     its start time: field 22 of /proc/PID/stat, clock ticks since the boot; of
-//	          one that had ended when it was noted a time before that
+//	start     when it was noted, in clock ticks since the boot: it was started no later, by
+//	          field 22 of /proc/PID/stat. In earlier versions that field itself
 //	boot      /proc/sys/kernel/random/boot_id when it was started
 //
-// A process is the one meant only if pid, start and boot all agree. A handler
+// A process is the one meant only if pid and boot agree and it was started no later than
+// start: until it was waited for, nobody else had its number. A handler
 // that closed descriptor 4 but is still that process counts as alive too. Others
 // that hold the lock are found in /proc/PID/fd, and /proc/PID/fdinfo confirms it.
 //

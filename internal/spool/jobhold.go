@@ -18,8 +18,7 @@ import (
 // again for each step of each attempt.
 type hold struct {
 	note   lockNote
-	writer int           // a descriptor of the lock file that no handler gets, without the lock
-	since  time.Duration // since the boot; the attempt's process was started after it
+	writer int // a descriptor of the lock file that no handler gets, without the lock
 }
 
 // holds are the locks of all attempts of ours.
@@ -112,7 +111,7 @@ func (h *holds) bootID() (string, error) {
 
 // openLock makes the lock file of a job, which must not be there, and locks it.
 func (s *Spool) openLock(id job.ID, note lockNote) (*os.File, error) {
-	one := &hold{note: note, since: sinceBoot()}
+	one := &hold{note: note}
 	name := note.Job
 
 	err := s.reuseLock(name, one)
@@ -233,8 +232,8 @@ func (h *hold) write() error {
 }
 
 // NoteProcess writes into the lock file which process has the attempt, so that
-// after a crash of ours it can be found. It must have been started after LockJob. One that
-// has ended by now is noted too: the attempt was begun.
+// after a crash of ours it can be found. It must not have been waited for, or the number
+// could mean another one by now. That it may have ended is no matter: the attempt was begun.
 func (s *Spool) NoteProcess(lock *os.File, pid int) error {
 	id, err := lockID(lock)
 	if err != nil {
@@ -249,12 +248,7 @@ func (s *Spool) NoteProcess(lock *os.File, pid int) error {
 	note := one.note
 	note.PID = pid
 
-	note.Start, err = startSince(pid, one.since)
-	if errors.Is(err, fs.ErrNotExist) {
-		note.Start, err = uint64(max(one.since, 0)/tick), nil
-	}
-
-	if err != nil {
+	if note.Start, err = startedBy(); err != nil {
 		return lockFailed("note the process in", id, err)
 	}
 
@@ -312,22 +306,13 @@ func (s *Spool) dropSpares() {
 // tick is the clock tick of /proc: the same on all machines for which there is Go.
 const tick = time.Second / 100
 
-// sinceBoot returns how long ago the machine was booted, the time asleep included.
-func sinceBoot() time.Duration {
+// startedBy returns the clock ticks since the boot, the time asleep included, by which all
+// that lives has been started. It is told faster than when one process was.
+func startedBy() (uint64, error) {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		return -1 // then /proc is asked
+		return 0, fmt.Errorf("time since the boot: %w", err)
 	}
 
-	return time.Duration(t.Nano())
-}
-
-// startSince is startOf for a process that was started after since. Often that was
-// within the same clock tick: then /proc need not be asked.
-func startSince(pid int, since time.Duration) (uint64, error) {
-	if now := sinceBoot(); since >= 0 && now/tick == since/tick {
-		return uint64(now / tick), nil
-	}
-
-	return startOf(pid)
+	return uint64(time.Duration(t.Nano()) / tick), nil
 }

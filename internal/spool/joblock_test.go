@@ -332,8 +332,8 @@ func TestEndedProcessIsNotAlive(t *testing.T) {
 	}
 }
 
-// What is noted without asking /proc is what /proc tells.
-func TestStartIsNotedAsTheKernelTells(t *testing.T) {
+// What is noted without asking /proc goes with what /proc tells.
+func TestStartIsNotedSoThatTheProcessIsKnown(t *testing.T) {
 	t.Parallel()
 
 	s := open(t)

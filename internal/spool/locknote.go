@@ -26,7 +26,7 @@ type lockNote struct {
 	NameB64 string `json:"name_b64,omitempty"`
 	Worker  bool   `json:"worker,omitempty"`
 	PID     int    `json:"pid,omitempty"`
-	Start   uint64 `json:"start,omitempty"`
+	Start   uint64 `json:"start,omitempty"` // no earlier than its own
 	Boot    string `json:"boot,omitempty"`
 }
 
@@ -126,7 +126,7 @@ func (n lockNote) alive() bool {
 		return n.left()
 	}
 
-	return err == nil && start == n.Start
+	return err == nil && start <= n.Start
 }
 
 // left says whether anybody lives of the group of the process noted, which has ended
@@ -150,11 +150,6 @@ func (n lockNote) left() bool {
 		}
 
 		if group, err := unix.Getpgid(pid); err != nil || group != n.PID {
-			continue
-		}
-
-		began, err := startOf(pid)
-		if err != nil || began < n.Start {
 			continue
 		}
 
