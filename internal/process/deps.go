@@ -147,7 +147,8 @@ type Journal interface {
 	// Note records the present state of jobs. When it returns, that survives the
 	// death of the daemon; a power cut may undo it.
 	Note(recs ...job.Record) error
-	// Commit is Note, but durable.
+	// Commit is Note, but durable, as is then all that was noted before: also without
+	// any record.
 	Commit(recs ...job.Record) error
 	// Drop forgets jobs that never came to be.
 	Drop(ids ...job.ID) error
