@@ -46,12 +46,15 @@
 //	name_b64  base64 (RFC 4648, padded) of the name's bytes; only where it is not UTF-8
 //	worker    true: of a worker; job is then its own id, and name is empty
 //	pid       the attempt's process, which is its process group too; missing: not started
-//	start     when it was noted, in clock ticks since the boot: it was started no later, by
-//	          field 22 of /proc/PID/stat. In earlier versions that field itself
+//	since     when the lock was taken, in clock ticks since the boot; missing in earlier
+//	          versions
+//	start     when the process was noted, likewise. In earlier versions when it was
+//	          started, by field 22 of /proc/PID/stat
 //	boot      /proc/sys/kernel/random/boot_id when it was started
 //
-// A process is the one meant only if pid and boot agree and it was started no later than
-// start: until it was waited for, nobody else had its number. A handler
+// A process is the one meant only if pid and boot agree and it was started from since to
+// start, or just at start without since. Until it was waited for, nobody else had its
+// number; but where the daemon ran in a container the number means others outside. A handler
 // that closed descriptor 4 but is still that process counts as alive too. Others
 // that hold the lock are found in /proc/PID/fd, and /proc/PID/fdinfo confirms it.
 //

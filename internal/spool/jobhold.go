@@ -18,7 +18,8 @@ import (
 // again for each step of each attempt.
 type hold struct {
 	note   lockNote
-	writer int // a descriptor of the lock file that no handler gets, without the lock
+	since  uint64 // ticks when it was taken: its process is started later
+	writer int    // a descriptor of the lock file that no handler gets, without the lock
 }
 
 // holds are the locks of all attempts of ours.
@@ -114,7 +115,12 @@ func (s *Spool) openLock(id job.ID, note lockNote) (*os.File, error) {
 	one := &hold{note: note}
 	name := note.Job
 
-	err := s.reuseLock(name, one)
+	var err error
+	if one.since, err = ticks(); err != nil {
+		return nil, err
+	}
+
+	err = s.reuseLock(name, one)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = s.createLock(name, one)
 	}
@@ -246,9 +252,9 @@ func (s *Spool) NoteProcess(lock *os.File, pid int) error {
 	}
 
 	note := one.note
-	note.PID = pid
+	note.PID, note.Since = pid, one.since
 
-	if note.Start, err = startedBy(); err != nil {
+	if note.Start, err = ticks(); err != nil {
 		return lockFailed("note the process in", id, err)
 	}
 
@@ -306,9 +312,10 @@ func (s *Spool) dropSpares() {
 // tick is the clock tick of /proc: the same on all machines for which there is Go.
 const tick = time.Second / 100
 
-// startedBy returns the clock ticks since the boot, the time asleep included, by which all
-// that lives has been started. It is told faster than when one process was.
-func startedBy() (uint64, error) {
+// ticks returns the clock ticks since the boot, the time asleep included. Between two such
+// a process was started of which it is known what came before and after; that is told
+// faster than when it was.
+func ticks() (uint64, error) {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
 		return 0, fmt.Errorf("time since the boot: %w", err)

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,7 @@ type lockNote struct {
 	NameB64 string `json:"name_b64,omitempty"`
 	Worker  bool   `json:"worker,omitempty"`
 	PID     int    `json:"pid,omitempty"`
+	Since   uint64 `json:"since,omitempty"` // no later than its own start; 0: Start is that
 	Start   uint64 `json:"start,omitempty"` // no earlier than its own
 	Boot    string `json:"boot,omitempty"`
 }
@@ -69,6 +71,10 @@ func (n lockNote) text() []byte {
 		text = strconv.AppendInt(append(text, `,"pid":`...), int64(n.PID), 10)
 	}
 
+	if n.Since != 0 {
+		text = strconv.AppendUint(append(text, `,"since":`...), n.Since, 10)
+	}
+
 	if n.Start != 0 {
 		text = strconv.AppendUint(append(text, `,"start":`...), n.Start, 10)
 	}
@@ -110,7 +116,8 @@ func (n lockNote) handler(id job.ID, alive bool) job.OldHandler {
 }
 
 // alive says whether the process noted is there and the very one, or has left any of its
-// group: numbers are given to other processes again, also after a boot.
+// group: numbers are given to other processes again, also after a boot, and mean others
+// inside of a container.
 func (n lockNote) alive() bool {
 	if n.PID <= 1 || n.Boot == "" {
 		return false
@@ -126,7 +133,7 @@ func (n lockNote) alive() bool {
 		return n.left()
 	}
 
-	return err == nil && start <= n.Start
+	return err == nil && cmp.Or(n.Since, n.Start) <= start && start <= n.Start
 }
 
 // left says whether anybody lives of the group of the process noted, which has ended
@@ -162,7 +169,8 @@ func (n lockNote) left() bool {
 	return false
 }
 
-// readLock reads the lock file of a job.
+// readLock reads the lock file of a job. One that still tells of another job says nothing:
+// a crash came before it was written for this one.
 func (s *Spool) readLock(id job.ID) (lockNote, error) {
 	const longest = 1 << 16 // bytes; a name in base64 and JSON needs less than 4 KiB
 
@@ -182,7 +190,9 @@ func (s *Spool) readLock(id job.ID) (lockNote, error) {
 			return fmt.Errorf("read: %w", err)
 		}
 
-		note = parseNote(text)
+		if note = parseNote(text); note.Job != id.String() {
+			note = lockNote{}
+		}
 
 		return nil
 	})
