@@ -75,7 +75,6 @@ func (p *Pool) adopt(next *rules) {
 	}
 
 	p.giveBack()
-	p.standDown()
 	p.deps.LoopPulse.Waiting()
 
 	if err := p.cutDue(); err != nil { // the backoff may be a shorter one

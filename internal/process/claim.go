@@ -293,25 +293,27 @@ func (p *Pool) shelve() {
 	}
 }
 
-// unqueue returns the unit of a job that waits for a slot, which it then does no more;
-// nil: it does not wait for one.
-func (s *state) unqueue(id job.ID) *unit {
-	for i, u := range s.ready {
-		if u.rec.ID == id {
-			s.ready = slices.Delete(s.ready, i, i+1)
-			u.unready()
-
-			return u
-		}
-	}
-
-	for i, u := range s.claimed {
-		if u.rec.ID == id {
-			s.claimed = append(s.claimed[:i:i], s.claimed[i+1:]...)
-
-			return u
+// waiting returns the unit of a job that waits for a slot; nil: it does not.
+func (s *state) waiting(id job.ID) *unit {
+	for _, queue := range [][]*unit{s.ready, s.claimed} {
+		for _, u := range queue {
+			if u.rec.ID == id {
+				return u
+			}
 		}
 	}
 
 	return nil
+}
+
+// unqueue has a unit wait for a slot no more.
+func (s *state) unqueue(u *unit) {
+	queue := &s.claimed
+
+	if u.ready != nil {
+		queue = &s.ready
+		u.unready()
+	}
+
+	*queue = slices.DeleteFunc(*queue, func(other *unit) bool { return other == u })
 }

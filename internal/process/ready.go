@@ -1,7 +1,9 @@
 package process
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -85,11 +87,8 @@ func (p *Pool) onReady(ready, others []*unit) {
 
 	p.tidings()
 
-	switch {
-	case s.closed || p.paused.Load():
+	if s.closed || s.broken.closed || p.paused.Load() {
 		p.shelve()
-	case len(ready) > 0 && ready[0].rules != p.rules.Load():
-		p.standDown()
 	}
 }
 
@@ -104,28 +103,46 @@ func (p *Pool) goAhead(u *unit) {
 	})
 }
 
-// reconsider takes back what was made ready and is not to be begun as it is: one at a
-// time is tried, or it has waited too long. The journal then learns that they have not
-// begun after all, or their jobs would seem to be at work.
-func (p *Pool) reconsider(now time.Time) {
+// reconsider takes back what was made ready and is not to be begun as it is. The journal
+// then learns that it has not begun after all, or the jobs would seem to be at work. In
+// trouble it would not take that.
+func (p *Pool) reconsider(holding *rules, now time.Time) {
 	s := &p.state
 
-	switch {
-	case len(s.ready) == 0:
-	case s.oneByOne(), p.trouble.Load() != nil:
-		p.standDown()
-	case now.Sub(s.ready[0].ready.since) >= readyFor:
-		units := s.ready
-		s.slow = true
-		p.standDown()
+	if len(s.ready) == 0 {
+		return
+	}
 
-		if err := p.record(func() error { return p.recorded(p.deps.Journal.Note, units) }); err != nil {
-			p.doubt(err)
-		}
+	late := now.Sub(s.ready[0].ready.since) >= readyFor
+	if !late && !p.unfit(holding) {
+		return
+	}
+
+	s.slow = s.slow || late
+	units := s.ready
+	p.standDown()
+
+	if p.trouble.Load() != nil {
+		return
+	}
+
+	if err := p.record(func() error { return p.recorded(p.deps.Journal.Note, units) }); err != nil {
+		p.doubt(err)
 	}
 }
 
-// standDown takes back that attempts were made ready. The files wait for a slot again.
+// unfit says whether what was made ready is not to be begun, however young it is: one at a
+// time is tried, other rules hold now, or, where an order is asked for, something that
+// was taken back meanwhile comes before it.
+func (p *Pool) unfit(holding *rules) bool {
+	s := &p.state
+	overtakes := holding.cfg.Ordered && len(s.claimed) > 0 && s.claimed[0].turn < s.ready[0].turn
+
+	return overtakes || s.ready[0].rules != holding || s.oneByOne() || p.trouble.Load() != nil
+}
+
+// standDown takes back that attempts were made ready. The files wait for a slot again, in
+// the order in which they were taken over.
 func (p *Pool) standDown() {
 	s := &p.state
 	if len(s.ready) == 0 {
@@ -136,6 +153,8 @@ func (p *Pool) standDown() {
 		u.unready()
 	}
 
-	s.claimed = append(s.ready, s.claimed...)
+	s.claimed = slices.Concat(s.ready, s.claimed)
 	s.ready = nil
+
+	slices.SortStableFunc(s.claimed, func(a, b *unit) int { return cmp.Compare(a.turn, b.turn) })
 }

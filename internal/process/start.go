@@ -28,9 +28,9 @@ const (
 func (p *Pool) startAll(intake, work context.Context) {
 	var group []*unit
 
-	p.reconsider(time.Now())
-
 	holding := p.rules.Load() // others may come at any time
+
+	p.reconsider(holding, time.Now())
 
 	for intake.Err() == nil && p.free(time.Now()) > 0 {
 		u := p.pick()

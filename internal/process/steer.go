@@ -111,7 +111,7 @@ func (p *Pool) steer(id job.ID, verb job.Verb) answer {
 		return p.steerRunning(u, rec, verb)
 	}
 
-	if u := s.unqueue(id); u != nil {
+	if u := s.waiting(id); u != nil {
 		return p.steerClaimed(u, verb)
 	}
 
@@ -159,24 +159,22 @@ func (p *Pool) steerRunning(u *unit, rec job.Record, verb job.Verb) answer {
 }
 
 // steerClaimed steers a job that was claimed and has not got a slot yet. It goes on to
-// wait for one where nothing else is wanted.
+// wait for one, in its turn, where nothing else is wanted.
 func (p *Pool) steerClaimed(u *unit, verb job.Verb) answer {
 	switch verb {
 	case job.Terminate:
+		p.state.unqueue(u)
 		u.end(time.Now())
 
 		return p.send(u)
 	case job.Pause:
+		p.state.unqueue(u)
 		u.rec.State = job.Paused
 
 		return p.send(u)
-	case job.Resume, job.Retry:
-	}
-
-	p.state.claimed = append([]*unit{u}, p.state.claimed...)
-
-	if verb == job.Retry {
+	case job.Retry:
 		return refuse(u.rec, verb, "")
+	case job.Resume:
 	}
 
 	return answer{rec: u.rec}

@@ -199,7 +199,13 @@ func (a activeNames) has(name string) bool {
 
 // outlived says whether every attempt under way is younger than serial.
 func (p *Pool) outlived(serial uint64) bool {
-	return !p.haunted() && p.state.startedAfter(serial) == len(p.state.running)
+	for _, u := range p.state.running {
+		if u.serial <= serial {
+			return false
+		}
+	}
+
+	return !p.haunted()
 }
 
 // takeDropping sends a dropping to failed/ as a job of its own.
