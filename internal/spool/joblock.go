@@ -125,7 +125,12 @@ func (s *Spool) dropLock(id job.ID, lock func(fd int) error) error {
 		return err
 	}
 
-	return errors.Join(s.locks.unlink(id.String()), file.Close())
+	err = s.locks.unlink(id.String())
+	if errors.Is(err, fs.ErrNotExist) { // it was just given to another job
+		err = nil
+	}
+
+	return errors.Join(err, file.Close())
 }
 
 // seize opens the lock file of a job and locks it with lock. A file that was

@@ -147,3 +147,37 @@ func started(t *testing.T, pid int) uint64 {
 
 	return ticks
 }
+
+// The file of a lock that was given back may be given to another job at any moment, also
+// while it is looked at for its own.
+func TestLockFileIsGivenAwayWhileItIsLookedAt(t *testing.T) {
+	t.Parallel()
+
+	s, id := open(t), job.NewID()
+	locks := s.Path(job.OwnFolder, "locks/")
+	own, other := locks+id.String(), locks+job.NewID().String()
+	start, moved := make(chan struct{}), make(chan struct{})
+
+	go func() {
+		for range start {
+			_ = os.Rename(own, other) // or it was removed before
+			moved <- struct{}{}
+		}
+	}()
+
+	defer close(start)
+
+	for range 2_000 {
+		write(t, own, "")
+
+		start <- struct{}{}
+
+		gone := s.HandlerGone(id)
+
+		<-moved
+
+		if !gone {
+			t.Fatal("nobody has the lock, and its file is gone")
+		}
+	}
+}
