@@ -262,7 +262,10 @@ func (p *Pool) onClaimed(units []*unit) {
 
 	p.tidings()
 
-	if s.closed || p.paused.Load() {
+	// What was on its way as the handler was found broken waits as what was claimed before.
+	late := len(units) > 0 && s.broken.settled(units[0].serial)
+
+	if late || s.closed || p.paused.Load() {
 		p.shelve()
 	}
 }

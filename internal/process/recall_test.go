@@ -155,6 +155,36 @@ func TestBrokenWhileMadeReady(t *testing.T) {
 	})
 }
 
+// TestBrokenWhileClaimed: what was just being claimed goes to deferred/ too.
+func TestBrokenWhileClaimed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := r.gate()
+		claimed := make(chan struct{})
+
+		r.disk.breaks(func(call string) error {
+			if call == "claim b" {
+				<-claimed
+			}
+
+			return nil
+		})
+		r.inbox("a")
+		r.pass(20 * time.Millisecond)
+		r.inbox("b")
+		r.pass(20 * time.Millisecond)
+		r.handles(exits(127))
+		release()
+		r.pass(time.Second)
+		close(claimed)
+		r.pass(100 * time.Millisecond)
+		r.want("done/first", "done/gate", "deferred/a", "deferred/b")
+		r.handles(exits(0))
+		r.pass(time.Hour)
+		r.want("done/first", "done/gate", "done/a", "done/b")
+		r.stops()
+	})
+}
+
 // TestReadyUnderRulesThatWereOnlyNoted: who has asked for the change did not wait until
 // the loop came round.
 func TestReadyUnderRulesThatWereOnlyNoted(t *testing.T) {
