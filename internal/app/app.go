@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -36,9 +35,6 @@ const (
 	// stopMargin is how much longer than their drain and the grace of their
 	// handlers the spools may take before they are left behind.
 	stopMargin = time.Minute
-	// trimAfter is how long after the start what that has needed of memory and what is
-	// free by then is given back to the system, once.
-	trimAfter = 2 * time.Second
 )
 
 // Options are what the command line gives the daemon.
@@ -273,9 +269,6 @@ func (a *App) announce(living context.Context, started context.CancelFunc) {
 		a.opts.Log.Info().Int("spools", len(lines)).Msg("ready")
 		a.notifier.Ready()
 		close(a.up)
-
-		trim := time.AfterFunc(trimAfter, debug.FreeOSMemory)
-		defer trim.Stop()
 	}
 
 	select {
